@@ -1,0 +1,43 @@
+"""Two texts for everything said: the language in use decides which one a person reads."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+Text = tuple[str, str]  # (English, Chinese); {names} are filled by str.format
+ErrorText = tuple[Text, Text, Text]  # what, why, fix
+
+_language: str | None = None
+
+
+def set_language(name: str | None) -> None:
+    """``"en"``, ``"zh"``, or None: decide by DANLU_LANG, then LC_ALL, LC_MESSAGES, LANG."""
+    global _language
+    _language = name
+
+
+def language() -> str:
+    if _language:
+        return _language
+    for variable in ("DANLU_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        value = os.environ.get(variable, "")
+        if value:
+            return "zh" if value.lower().startswith("zh") else "en"
+    return "en"
+
+
+def text(both: Text, **facts: Any) -> str:
+    """The text in the language in use, filled in."""
+    return both[language() == "zh"].format(**facts)
+
+
+def merge(*rooms: dict[str, Any]) -> dict[str, Any]:
+    """One catalogue of several; a key used twice is a mistake of ours."""
+    out: dict[str, Any] = {}
+    for room in rooms:
+        twice = out.keys() & room.keys()
+        if twice:
+            raise KeyError(f"used twice: {sorted(twice)}")
+        out |= room
+    return out

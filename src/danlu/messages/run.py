@@ -1,0 +1,9 @@
+"""Texts of DL4xx errors and of what the run rooms say."""
+
+from __future__ import annotations
+
+from danlu.messages.base import ErrorText, Text
+
+ERRORS: dict[str, ErrorText] = {}
+
+SAYINGS: dict[str, Text] = {}
