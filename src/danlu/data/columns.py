@@ -1,0 +1,77 @@
+"""Rows held in memory as equally long tensors, gathered a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from danlu.types import Bad, Choice, Schema
+
+Prepare = Callable[[tuple[Tensor, ...]], tuple[Any, ...]]
+
+
+class Columns(Dataset[tuple[Any, ...]]):
+    """Equally long tensors; row ``i`` of each is sample ``i``.
+
+    ``index`` picks and orders rows without copying them. ``prepare`` turns the gathered rows of all
+    tensors into a batch; it works row by row, so that any grouping of rows gives the same values.
+    ``names`` tells a row's place in the user's data ("photos/cat/3.jpg", "adult.csv row 17").
+    """
+
+    def __init__(
+        self,
+        tensors: tuple[Tensor, ...],
+        index: Tensor | None = None,
+        prepare: Prepare | None = None,
+        names: Callable[[int], str] | None = None,
+    ) -> None:
+        self.tensors, self.index, self.prepare, self.names = tensors, index, prepare, names
+
+    def __len__(self) -> int:
+        return len(self.tensors[0]) if self.index is None else len(self.index)
+
+    def gather(self, rows: Tensor) -> tuple[Any, ...]:
+        """The batch of ``rows`` (int64, shape ``(B,)``), in that order."""
+        if self.index is not None:
+            rows = self.index.index_select(0, rows)
+        raw = tuple(t.index_select(0, rows) for t in self.tensors)
+        return raw if self.prepare is None else self.prepare(raw)
+
+    def __getitem__(self, i: int) -> tuple[Any, ...]:
+        size = len(self)
+        if not -size <= i < size:
+            raise IndexError(i)
+        return tuple(part[0] for part in self.gather(torch.tensor([i % size])))
+
+    def take(self, rows: Tensor) -> Columns:
+        """The rows ``rows`` as Columns of their own; nothing is copied."""
+        index = rows if self.index is None else self.index.index_select(0, rows)
+        return Columns(self.tensors, index, self.prepare, self.names)
+
+    def column(self, i: int) -> Tensor:
+        """All rows of the ``i``-th tensor as stored, before ``prepare``."""
+        return self.tensors[i] if self.index is None else self.tensors[i].index_select(0, self.index)
+
+    def name(self, i: int) -> str:
+        row = i if self.index is None else int(self.index[i])
+        return self.names(row) if self.names else f"row {row}"
+
+
+@dataclass(frozen=True)
+class Data:
+    """What the data room hands over: the parts, what a sample is, and what was decided on the way."""
+
+    name: str  # for the run folder
+    train: Any  # Columns, or the user's own map-style or iterable dataset
+    val: Any | None
+    test: Any | None
+    schema: Schema
+    choices: tuple[Choice, ...] = ()
+    bad: tuple[Bad, ...] = ()
+    loader: dict[str, Any] = field(default_factory=dict)  # arguments a user's DataLoader brought along
+    path: str | None = None  # None when made from Python objects: such a run resumes from its script
