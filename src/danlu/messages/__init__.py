@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from danlu.messages import data, environment, model, run, settings, train
+from danlu.messages import data, environment, loader, model, run, settings, tables, train
 from danlu.messages.base import ErrorText, Text, language, merge, set_language, text
 
 __all__ = ["ERRORS", "SAYINGS", "ErrorText", "Text", "language", "say", "set_language", "text"]
 
-ERRORS: dict[str, ErrorText] = merge(environment.ERRORS, data.ERRORS, model.ERRORS, train.ERRORS, run.ERRORS)
-SAYINGS: dict[str, Text] = merge(
-    environment.SAYINGS, data.SAYINGS, model.SAYINGS, train.SAYINGS, run.SAYINGS, settings.SAYINGS
-)
+_ROOMS = (environment, settings, data, tables, loader, model, train, run)
+
+ERRORS: dict[str, ErrorText] = merge(*(room.ERRORS for room in _ROOMS))
+SAYINGS: dict[str, Text] = merge(*(room.SAYINGS for room in _ROOMS))
 
 
 def say(key: str, /, **facts: Any) -> str:

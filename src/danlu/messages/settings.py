@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from danlu.messages.base import Text
+from danlu.messages.base import ErrorText, Text
 
 SAYINGS: dict[str, Text] = {}
+
+ERRORS: dict[str, ErrorText] = {}

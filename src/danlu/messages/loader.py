@@ -1,0 +1,9 @@
+"""Texts of what reading loader can say, errors and notices."""
+
+from __future__ import annotations
+
+from danlu.messages.base import ErrorText, Text
+
+ERRORS: dict[str, ErrorText] = {}
+
+SAYINGS: dict[str, Text] = {}
