@@ -1,4 +1,4 @@
-"""Makes src/danlu/demo/ from the copies that scikit-learn and palmerpenguins carry (pip install scikit-learn palmerpenguins)."""
+"""Makes src/danlu/demo/ from the copies that the packages scikit-learn and palmerpenguins carry."""
 
 from __future__ import annotations
 
