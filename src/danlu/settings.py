@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypedDict
+import json
+import math
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+from danlu.errors import DanluError, did_you_mean, nearest
+from danlu.messages import say
+from danlu.rules import ALIASES, RULES, convert, expected
+from danlu.rules import parse_time as parse_time
+from danlu.rules import read_text as read_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,3 +95,123 @@ class SettingsDict(TypedDict, total=False):
     max_pixels: int
     check: bool
     lang: str | None
+
+
+ARGUMENTS = ("data", "test", "val", "model", "loss", "optimizer", "run")  # train's own, beside the settings
+LENGTHS = ("epochs", "steps", "time")  # each alone says how long to train
+Style = Literal["python", "flag"]
+
+
+def make_settings(values: Mapping[str, Any], style: Style = "python") -> Settings:
+    """The one border: keys, types and ranges are checked here and trusted afterwards.
+
+    ``style`` says how errors spell a setting: ``epochs=10`` or ``--epochs 10``. None stands for the default.
+    """
+    checked: dict[str, Any] = {}
+    defaults = {f.name: f.default for f in fields(Settings)}
+    for name, value in values.items():
+        if name not in RULES:
+            raise _unknown(name, value, style)
+        checked[name] = defaults[name] if value is None else _check(name, value, style)
+    given = [name for name in LENGTHS if checked.get(name) is not None]
+    if len(given) > 1:
+        where = spell(given[0], checked[given[0]], style)
+        both = say("rule.and").join(spell(name, None, style) for name in given)
+        raise DanluError("DL004", " ".join(spell(n, checked[n], style) for n in given), names=both, line=where)
+    return Settings(**checked)
+
+
+def merge_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """``old`` with ``new`` laid over it; a new length of training takes the place of an old one of another kind."""
+    replaced = LENGTHS if any(new.get(name) is not None for name in LENGTHS) else ()
+    return {k: v for k, v in old.items() if k not in replaced} | dict(new)
+
+
+def changed(settings: Settings) -> dict[str, Any]:
+    """The settings that differ from the defaults."""
+    return {f.name: getattr(settings, f.name) for f in fields(settings) if getattr(settings, f.name) != f.default}
+
+
+def spell(name: str, value: Any, style: Style) -> str:
+    """A setting as the user would type it; with the value None only its name."""
+    if style == "python":
+        return name if value is None else f"{name}={value!r}"
+    flag = "--" + name.replace("_", "-")
+    if value is None:
+        return flag
+    if isinstance(value, bool):
+        return flag if value else f"--no-{flag[2:]}"
+    if isinstance(value, (list, tuple)):
+        value = ",".join(map(str, value))
+    return f"{flag} {value}"
+
+
+def _unknown(name: str, value: Any, style: Style) -> DanluError:
+    known = [*RULES, *ARGUMENTS]
+    near = nearest(name, known)
+    why, line = (did_you_mean(name, known), spell(near, value, style)) if near else (say("settings.all"), "")
+    return DanluError("DL001", spell(name, value, style), name=name, near=why, line=line)
+
+
+def _check(name: str, value: Any, style: Style) -> Any:
+    """``value`` in its own type, or the error that says what the setting takes."""
+    rule = RULES[name]
+    converted, code = convert(rule, value)
+    if not code:
+        return converted
+    near = ""
+    if isinstance(value, str):
+        alias = ALIASES.get(value.lower(), "")
+        near = alias if alias in rule.names else nearest(value, rule.names)
+    facts = {
+        "name": spell(name, None, style),
+        "value": value if style == "flag" else repr(value),
+        "expected": expected(rule),
+        "line": spell(name, near or rule.example, style),
+    }
+    raise DanluError(code, spell(name, value, style), **facts)
+
+
+def to_toml(values: Mapping[str, Any], title: str = "") -> str:
+    """TOML of plain values: keys first, then a table for each mapping; None is left out. ``title`` becomes a comment.
+
+    tomllib reads back the same values; tuples come back as lists.
+    """
+    lines = [f"# {line}" for line in title.splitlines()]
+    plain = {k: v for k, v in values.items() if not isinstance(v, Mapping) and v is not None}
+    lines += [f"{_toml_key(k)} = {_toml_value(v)}" for k, v in plain.items()]
+    for name, table in values.items():
+        if isinstance(table, Mapping):
+            lines += ["", f"[{_toml_key(name)}]"]
+            lines += [f"{_toml_key(k)} = {_toml_value(v)}" for k, v in table.items() if v is not None]
+    return "\n".join(lines) + "\n"
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The values of a TOML file; an error names the line where reading stopped."""
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except tomllib.TOMLDecodeError as error:
+        raise DanluError("DL011", str(path), path=path, reason=error) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DanluError("DL012", str(path), path=path, reason=error) from None
+
+
+def _toml_key(key: str) -> str:
+    return key if key.isascii() and key.replace("_", "").replace("-", "").isalnum() else _toml_value(key)
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        if any("\ud800" <= c <= "\udfff" for c in value):  # a file name that is not UTF-8
+            raise DanluError("DL013", ascii(value), value=ascii(value))
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # JSON leaves DEL raw, TOML may not
+    if isinstance(value, int | float):
+        return repr(value) if not isinstance(value, float) or math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_toml_key(k)} = {_toml_value(v)}" for k, v in value.items() if v is not None) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml_value(v) for v in value) + "]"
+    raise TypeError(f"no TOML for {type(value).__name__}")

@@ -1,9 +1,127 @@
-"""Help for every setting and verb: what the command line and the docs say."""
+"""Help for every setting, argument and verb, and the errors of wrong settings."""
 
 from __future__ import annotations
 
 from danlu.messages.base import ErrorText, Text
 
-SAYINGS: dict[str, Text] = {}
+_NO: Text = ("", "")
 
-ERRORS: dict[str, ErrorText] = {}
+ERRORS: dict[str, ErrorText] = {
+    "DL001": (
+        ("there is no setting named {name!r}", "没有名为 {name!r} 的设置"),
+        ("{near}", "{near}"),
+        ("{line}", "{line}"),
+    ),
+    "DL002": (
+        ("{name} cannot be {value}: wrong type", "{name} 不能是 {value}：类型不对"),
+        ("it takes {expected}", "应为：{expected}"),
+        ("{line}", "{line}"),
+    ),
+    "DL003": (
+        ("{name} cannot be {value}: out of range", "{name} 不能是 {value}：超出范围"),
+        ("it takes {expected}", "应为：{expected}"),
+        ("{line}", "{line}"),
+    ),
+    "DL004": (
+        ("{names} cannot be given together", "{names} 不能同时给"),
+        ("each of them alone says how long to train", "这几项里只要一项就定下了训练多久"),
+        ("{line}", "{line}"),
+    ),
+    "DL005": (
+        ("{name} cannot be {value}", "{name} 不能是 {value}"),
+        ("it takes {expected}", "应为：{expected}"),
+        ("{line}", "{line}"),
+    ),
+    "DL006": (
+        ("{name}: {value} is not a length of time", "{name}：{value} 不是时长"),
+        ("it takes {expected}", "应为：{expected}"),
+        ("{line}", "{line}"),
+    ),
+    "DL011": (
+        ("{path} is not valid TOML", "{path} 不是合法的 TOML"),
+        ("{reason}", "{reason}"),
+        _NO,
+    ),
+    "DL012": (
+        ("{path} cannot be read", "读不了 {path}"),
+        ("{reason}", "{reason}"),
+        _NO,
+    ),
+    "DL013": (
+        ("{value} cannot be written to a TOML file", "{value} 写不进 TOML 文件"),
+        ("its name is not valid UTF-8", "这个名字不是合法的 UTF-8"),
+        ("mv OLD_NAME NEW_NAME", "mv 旧名 新名"),
+    ),
+}
+
+SAYINGS: dict[str, Text] = {
+    # what a setting takes
+    "rule.whole": ("a whole number", "整数"),
+    "rule.number": ("a number", "数字"),
+    "rule.flag": ("True or False", "True 或 False"),
+    "rule.text": ("a name", "名称"),
+    "rule.texts": ("a list of names", "名称的列表"),
+    "rule.numbers": ("a list of numbers, such as 0.2,0.8", "一串数字，如 0.2,0.8"),
+    "rule.time": ('a time such as "10m", "1h30m", or seconds', '时长，如 "10m"、"1h30m"，或秒数'),
+    "rule.call": ("a function", "函数"),
+    "rule.reference": ("file.py:name", "file.py:名称"),
+    "rule.within": (" ({bounds})", "（{bounds}）"),
+    "rule.names": ("one of {names}", "{names} 之一"),
+    "rule.or": (", or ", "，或 "),
+    "rule.and": (" and ", " 和 "),
+    "settings.all": ("all of them: danlu train --help", "全部设置见：danlu train --help"),
+    # settings
+    "setting.epochs": ("passes over the training data", "把训练数据过多少轮"),
+    "setting.steps": ("updates of the weights, instead of epochs", "更新多少步权重（代替轮数）"),
+    "setting.time": ("train for about this long: 10m, 1h30m", "大约训练多久：10m、1h30m"),
+    "setting.batch_size": ("samples in a batch", "每批多少个样本"),
+    "setting.lr": ("learning rate; auto tries up to 100 steps to find one", "学习率；auto 用至多 100 步试出一个"),
+    "setting.weight_decay": ("weight decay (never on biases and norms)", "权重衰减（偏置和归一化层不衰减）"),
+    "setting.momentum": ("momentum of SGD and Muon", "SGD 和 Muon 的动量"),
+    "setting.schedule": (
+        "how the learning rate moves: constant, cosine, one-cycle, or file.py:function",
+        "学习率怎么变：constant 不变、cosine 余弦、one-cycle 单周期，或 file.py:函数",
+    ),
+    "setting.warmup": (
+        "start with a rising learning rate: below 1 a share of all steps, else steps",
+        "开头逐步升高学习率：小于 1 是占总步数的比例，否则是步数",
+    ),
+    "setting.clip_norm": ("clip the gradients' norm to this", "把梯度的范数裁到这个值"),
+    "setting.clip_value": ("clip each gradient to ± this", "把每个梯度值裁到 ± 这个值"),
+    "setting.accumulate": ("batches summed up for one update", "累积几批的梯度再更新一次"),
+    "setting.ema": ("keep averaged weights with this decay, such as 0.999", "保留权重的滑动平均，衰减率如 0.999"),
+    "setting.patience": (
+        "stop after this many epochs without a better validation result",
+        "验证结果连续这么多轮没有变好就停",
+    ),
+    "setting.monitor": ("the validation metric that names the best epoch", "按哪个验证指标选出最好的一轮"),
+    "setting.class_weights": (
+        "weight the classes in the loss: balanced, or one number a class",
+        "损失里各类别的权重：balanced，或每类一个数",
+    ),
+    "setting.label_smoothing": ("label smoothing, 0 to 1", "标签平滑，0 到 1"),
+    "setting.seed": ("every random choice follows from it", "一切随机都由它决定"),
+    "setting.device": ("auto, cpu, cuda, cuda:1, mps", "用哪个设备：auto、cpu、cuda、cuda:1、mps"),
+    "setting.precision": ("auto, fp32, bf16, or fp16 (GPU)", "数值精度：auto、fp32、bf16，或 fp16（仅 GPU）"),
+    "setting.workers": ("processes that read your own Dataset", "用几个进程读你自己的 Dataset"),
+    "setting.checkpoint_steps": (
+        "save every so many updates (else at each epoch's end)",
+        "每多少步存一次（默认每轮结束时存）",
+    ),
+    "setting.cache": (
+        "auto keeps decoded samples in memory when they fit; off",
+        "auto：内存放得下就留住解码后的样本；off：不留",
+    ),
+    "setting.target": ("the column to predict; several: a,b", "要预测的列；几列写成 a,b"),
+    "setting.task": (
+        "classification, multilabel, regression or custom",
+        "任务：classification 分类、multilabel 多标签、regression 回归、custom 自定",
+    ),
+    "setting.ignore": ("columns to leave out: a,b", "不用的列：a,b"),
+    "setting.size": ("side of the images the model sees, in pixels", "送进模型的图片边长（像素）"),
+    "setting.on_bad": ("an unreadable sample: stop, or skip it", "遇到读不了的样本：stop 停下，skip 跳过"),
+    "setting.bad_limit": ("share of samples that may be skipped", "最多可以跳过多大比例的样本"),
+    "setting.max_pixels": ("refuse images with more pixels than this", "像素数超过它的图片不打开"),
+    "setting.check": ("try one batch before training", "训练前先试一批数据"),
+    "setting.lang": ("language of all texts: zh, en", "界面语言：zh、en"),
+}
