@@ -4,6 +4,133 @@ from __future__ import annotations
 
 from danlu.messages.base import ErrorText, Text
 
-ERRORS: dict[str, ErrorText] = {}
+ERRORS: dict[str, ErrorText] = {
+    "DL400": (
+        ("there is no run folder {path!r}", "找不到运行目录 {path!r}"),
+        ("{why}", "{why}"),
+        ("ls {parent}", "ls {parent}"),
+    ),
+    "DL401": (
+        (
+            "the disk is full: {path} needs {total:,} bytes, {done:,} were written ({reason})",
+            "磁盘空间不足：{path} 需要 {total:,} 字节，只写入了 {done:,} 字节（{reason}）",
+        ),
+        (
+            "the save was given up; the checkpoints saved before are untouched",
+            "本次保存已放弃；之前保存的检查点完好无损",
+        ),
+        (
+            "free some space (df -h .), then run: danlu resume",
+            "先腾出空间（用 df -h . 查看），再运行：danlu resume",
+        ),
+    ),
+    "DL402": (
+        ("cannot write {path}: {reason}", "无法写入 {path}：{reason}"),
+        ("danlu keeps the run's results there", "danlu 要把运行结果存放在这里"),
+        ("choose a writable folder: --run DIR", "换一个可写的目录：--run 目录"),
+    ),
+    "DL403": (
+        (
+            "run folder {path} is in use by process {pid} on {host}",
+            "运行目录 {path} 正被 {host} 上的进程 {pid} 使用",
+        ),
+        (
+            "two trainings in one folder would overwrite each other's checkpoints",
+            "两个训练写同一个目录，会互相覆盖检查点",
+        ),
+        (
+            "wait for it to end, stop it (kill {pid}), or use another folder: --run DIR",
+            "等它结束，或停掉它（kill {pid}），或换一个目录：--run 目录",
+        ),
+    ),
+    "DL404": (
+        (
+            "not enough disk space in {path}: {free:,} bytes free, checkpoints need {needed:,}",
+            "{path} 所在磁盘空间不够：剩余 {free:,} 字节，检查点需要 {needed:,} 字节",
+        ),
+        (
+            "{count} checkpoints of {size:,} bytes must fit side by side while one is replaced",
+            "更换检查点时，磁盘上要同时放得下 {count} 个检查点，每个 {size:,} 字节",
+        ),
+        ("free some space, or choose a folder on another disk: --run DIR", "腾出空间，或换到别的磁盘：--run 目录"),
+    ),
+    "DL405": (
+        (
+            "all {count} checkpoints in {folder} are damaged",
+            "{folder} 里的 {count} 个检查点全部损坏",
+        ),
+        (
+            "their bytes are not those that were written (see the lines above)",
+            "其中的字节和当初写入的不一样（见上面的提示）",
+        ),
+        (
+            "check the disk, then start over in a new folder: danlu train DATA --run DIR",
+            "先检查磁盘，再换一个新目录重新训练：danlu train 数据 --run 目录",
+        ),
+    ),
+    "DL410": (
+        ("the saved state does not fit this model", "保存的状态与当前模型对不上"),
+        ("{differences}", "{differences}"),
+        (
+            "go on with the model the run was started with, or start a new run: --run DIR",
+            "请用这次运行开始时的模型继续，或另开一次运行：--run 目录",
+        ),
+    ),
+    "DL411": (
+        (
+            "the optimizer does not hold the parameters that it held when the state was saved",
+            "优化器里的参数与保存状态时不一致",
+        ),
+        ("{differences}", "{differences}"),
+        (
+            "give the optimizer the same parameters as before, or start a new run: --run DIR",
+            "让优化器持有和当时相同的参数，或另开一次运行：--run 目录",
+        ),
+    ),
+    "DL412": (
+        ("{name} cannot be saved: it holds a {kind}", "{name} 无法保存：其中有 {kind} 类型的对象"),
+        (
+            "checkpoints hold tensors, numbers, texts, lists and dicts only, so that loading one never runs code",
+            "检查点只存张量、数字、文本、列表和字典，这样加载时绝不会执行代码",
+        ),
+        (
+            "return plain values from its state_dict() or get_extra_state()",
+            "让它的 state_dict() 或 get_extra_state() 只返回上述类型",
+        ),
+    ),
+    "DL413": (
+        ("tensor {name!r} cannot be saved: {kind}", "张量 {name!r} 无法保存：{kind}"),
+        (
+            "only dense tensors with values can be written to a file",
+            "只有带实际数值的稠密张量才能写入文件",
+        ),
+        (
+            "keep it dense (tensor.to_dense()), or register it with persistent=False",
+            "改用稠密张量（tensor.to_dense()），或注册时加 persistent=False",
+        ),
+    ),
+    "DL420": (
+        ("{path} is not a readable safetensors file", "{path} 不是可读的 safetensors 文件"),
+        ("{reason}", "{reason}"),
+        (
+            "download or save it again; it may be cut short or not be a weights file",
+            "请重新下载或保存；文件可能不完整，或根本不是权重文件",
+        ),
+    ),
+}
 
-SAYINGS: dict[str, Text] = {}
+SAYINGS: dict[str, Text] = {
+    "checkpoint.changed": (
+        "{file} is not as it was written",
+        "{file} 的内容与写入时不同",
+    ),
+    "checkpoint.missing": ("{file} is missing", "缺少 {file}"),
+    "checkpoint.size": (
+        "{file} has {size:,} bytes, {expected:,} were written",
+        "{file} 现为 {size:,} 字节，写入时是 {expected:,} 字节",
+    ),
+    "checkpoint.skipped": (
+        "checkpoint {name} is damaged ({why}); going back to the one before",
+        "检查点 {name} 已损坏（{why}），改用前一个",
+    ),
+}
