@@ -24,15 +24,13 @@ def encode(value: Any, where: str, tensors: dict[str, Tensor]) -> Any:
     if value is None or isinstance(value, (bool, str)) or type(value) is int:
         return value
     if isinstance(value, Tensor):
-        tensors[where] = value.detach()
-        return {TAG: "tensor", "v": where, "device": value.device.type}
+        return {TAG: "tensor", "v": _put(value.detach(), where, tensors), "device": value.device.type}
     if isinstance(value, (float, np.floating)):
         return float(value) if math.isfinite(value) else {TAG: "float", "v": repr(float(value))}
     if isinstance(value, (int, np.integer)):
         return int(value)
-    if isinstance(value, np.ndarray):
-        tensors[where] = torch.from_numpy(value.copy())
-        return {TAG: "array", "v": where}
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
+        return {TAG: "array", "v": _put(torch.from_numpy(value.copy()), where, tensors)}
     if isinstance(value, Mapping):
         return _encode_mapping(value, where, tensors)
     if isinstance(value, (list, tuple, set, frozenset, collections.deque)):
@@ -47,6 +45,13 @@ def encode(value: Any, where: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, (torch.dtype, torch.device, np.bool_)):
         return bool(value) if isinstance(value, np.bool_) else {TAG: type(value).__name__, "v": str(value)}
     raise DanluError("DL412", where=where, name=where, kind=f"{type(value).__module__}.{type(value).__qualname__}")
+
+
+def _put(tensor: Tensor, where: str, tensors: dict[str, Tensor]) -> str:
+    while where in tensors:  # {"a.b": x} and {"a": {"b": x}} have the same place
+        where += "'"
+    tensors[where] = tensor
+    return where
 
 
 _KINDS: dict[str, Any] = {
