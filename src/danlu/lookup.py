@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from danlu.errors import DanluError, did_you_mean, nearest
@@ -157,14 +157,13 @@ def _module(path: Path) -> ModuleType:
 
 
 def _execute(name: str, path: Path, stamp: tuple[int, int]) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    spec = _spec(name, str(path))
     module = importlib.util.module_from_spec(spec)
     vars(module)["__danlu_stamp__"] = stamp
     before = sys.modules.get(name)
     sys.modules[name] = module  # before it runs: dataclasses and pickling look themselves up there
     try:
-        spec.loader.exec_module(module)
+        spec.loader.exec_module(module)  # type: ignore[union-attr]  # _spec gives one
     except (Exception, SystemExit) as error:
         if before is None:
             del sys.modules[name]
@@ -192,6 +191,7 @@ def _module_name(path: Path) -> str:
 
 
 def _finds(stem: str, path: Path) -> bool:
+    importlib.invalidate_caches()  # the file may have been written a moment ago
     try:
         spec = importlib.util.find_spec(stem)
     except (ImportError, ValueError):
@@ -208,13 +208,27 @@ def _user_files() -> dict[str, str]:
     return files
 
 
+class _Source(SourceFileLoader):
+    """Runs the source as it is now: no __pycache__ beside the user's files, no stale bytecode."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
+        return code
+
+
+def _spec(name: str, file: str) -> ModuleSpec:
+    spec = importlib.util.spec_from_file_location(name, file, loader=_Source(name, file))
+    assert spec is not None
+    return spec
+
+
 class _UserFiles:
     """Finds modules of files whose own name was taken, in this process and in spawned workers."""
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
         file = _user_files().get(name) if name.startswith("danlu_user_") else None
-        return importlib.util.spec_from_loader(name, SourceFileLoader(name, file)) if file else None
+        return _spec(name, file) if file else None
 
 
 if not any(isinstance(finder, type) and finder.__name__ == "_UserFiles" for finder in sys.meta_path):
