@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -44,9 +44,17 @@ def capture(
     return tensors, values
 
 
+class Saved(Protocol):
+    """A state that was captured: a ``Checkpoint``, for one."""
+
+    @property
+    def tensors(self) -> Mapping[str, Tensor]: ...
+    @property
+    def values(self) -> Mapping[str, Any]: ...
+
+
 def restore(
-    tensors: Mapping[str, Tensor],
-    values: Mapping[str, Any],
+    saved: Saved,
     model: nn.Module,
     optimizer: Any,
     schedule: Any = None,
@@ -59,6 +67,7 @@ def restore(
 
     Nothing is changed when the model (DL410) or the optimizer (DL411) holds other parameters.
     """
+    tensors, values = saved.tensors, saved.values
     _check_model(tensors, values["model"], model)
     if optimizer is not None:
         _check_optimizer(values["optimizer"], model, optimizer)

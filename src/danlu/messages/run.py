@@ -120,6 +120,11 @@ ERRORS: dict[str, ErrorText] = {
 }
 
 SAYINGS: dict[str, Text] = {
+    "run.empty": (
+        "the folder is there, but holds none of {marks}",
+        "目录存在，但里面没有 {marks} 中的任何一个",
+    ),
+    "run.none": ("there are no runs in {parent}", "{parent} 里还没有任何运行记录"),
     "checkpoint.changed": (
         "{file} is not as it was written",
         "{file} 的内容与写入时不同",

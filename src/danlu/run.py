@@ -1,0 +1,274 @@
+"""The run folder: its place, its lock, what is written in it, and finding it again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import platform
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from danlu import lock
+from danlu.errors import DanluError, did_you_mean
+from danlu.messages import say
+from danlu.settings import read_toml, to_toml
+from danlu.tensorfile import replace_file, write_error
+
+LATEST = "latest"
+MARKS = ("run.toml", "checkpoints", "model")  # a folder with one of these is a run folder
+
+
+class RunFolder:
+    """``runs/<data>-<MMDD-HHMM>/``: run.toml, metrics.jsonl, log.txt, env.json, checkpoints/, model/."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._metrics: int | None = None  # descriptor of metrics.jsonl
+        self._lines = 0
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    # the lock ---------------------------------------------------------------------------------------------------------
+
+    def lock(self) -> None:
+        """Make this process the only one that writes here. DL403 names the one that already does."""
+        try:
+            lock.acquire(self.path / ".lock", self.path)
+        except OSError as error:
+            raise write_error(self.path, error) from error
+
+    def close(self) -> None:
+        """Close the log and give the lock back; the folder can be opened again."""
+        if self._metrics is not None:
+            os.close(self._metrics)
+            self._metrics = None
+        lock.release(self.path / ".lock")
+
+    # run.toml and env.json --------------------------------------------------------------------------------------------
+
+    def write_settings(self, values: Mapping[str, Any], title: str = "") -> None:
+        """run.toml: what ``danlu train`` was asked, and every choice made since; running it again repeats the run."""
+        replace_file(self.path / "run.toml", to_toml(values, title).encode())
+
+    def read_settings(self) -> dict[str, Any]:
+        return read_toml(self.path / "run.toml")
+
+    def write_env(self, values: Mapping[str, Any]) -> None:
+        replace_file(self.path / "env.json", json.dumps(values, indent=1, ensure_ascii=False).encode())
+
+    def read_env(self) -> dict[str, Any]:
+        """What the run was started with; empty when nobody wrote it down."""
+        try:
+            found = json.loads((self.path / "env.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    # metrics.jsonl and log.txt ----------------------------------------------------------------------------------------
+
+    @property
+    def lines(self) -> int:
+        """Whole lines in metrics.jsonl; a checkpoint keeps this number, and ``cut`` goes back to it."""
+        self._open_metrics()
+        return self._lines
+
+    def log(self, event: Mapping[str, Any]) -> None:
+        """Append one event to metrics.jsonl; NaN and infinity become null, for strict readers."""
+        fd = self._open_metrics()
+        line = json.dumps(_finite(event), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        try:
+            left = memoryview(line)
+            while left:
+                left = left[os.write(fd, left) :]
+        except OSError as error:
+            raise write_error(self.path / "metrics.jsonl", error, len(line)) from error
+        self._lines += 1
+
+    def cut(self, lines: int) -> None:
+        """Drop every line after the first ``lines``: they tell of steps that are made again."""
+        fd = self._open_metrics()
+        kept = self._whole_lines()[:lines]
+        os.ftruncate(fd, sum(len(line) for line in kept))
+        self._lines = len(kept)
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """The events in metrics.jsonl, in order; a line that was cut short by a crash is left out."""
+        for line in self._whole_lines():
+            with contextlib.suppress(ValueError):
+                yield json.loads(line)
+
+    def sync(self) -> None:
+        """Wait until metrics.jsonl is on the disk: ahead of each checkpoint, which counts its lines."""
+        if self._metrics is not None:
+            os.fsync(self._metrics)
+
+    def note(self, text: str) -> None:
+        """Append to log.txt, with the time; tracebacks go here. A full disk does not stop the training for it."""
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+        with contextlib.suppress(OSError), open(self.path / "log.txt", "a", encoding="utf-8") as file:
+            file.write(f"{stamp} {text.rstrip()}\n")
+
+    def _open_metrics(self) -> int:
+        if self._metrics is None:
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+            try:
+                self._metrics = os.open(self.path / "metrics.jsonl", flags, 0o644)
+                lines = self._whole_lines()
+                os.ftruncate(self._metrics, sum(len(line) for line in lines))  # a torn last line
+            except OSError as error:
+                raise write_error(self.path / "metrics.jsonl", error) from error
+            self._lines = len(lines)
+        return self._metrics
+
+    def _whole_lines(self) -> list[bytes]:
+        try:
+            lines = (self.path / "metrics.jsonl").read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return []
+        return [line + b"\n" for line in lines[:-1]]
+
+    # for people -------------------------------------------------------------------------------------------------------
+
+    def resume_line(self) -> str:
+        return f"danlu resume {_quoted(str(self.path))}"
+
+    def point_latest(self, root: str | Path = "runs") -> None:
+        """``runs/latest`` names this folder: a symlink, or a text file where there are none (Windows)."""
+        pointer = Path(root) / LATEST
+        if pointer.is_dir() and not pointer.is_symlink():  # somebody's own folder
+            return
+        target = os.path.relpath(self.path, root) if _same_drive(self.path, root) else str(self.path.absolute())
+        with contextlib.suppress(OSError):  # a convenience: no reason to stop a training
+            pointer.parent.mkdir(parents=True, exist_ok=True)
+            temporary = pointer.with_name(f".{LATEST}-{os.getpid()}")
+            temporary.unlink(missing_ok=True)
+            try:
+                temporary.symlink_to(target, target_is_directory=True)
+            except (OSError, NotImplementedError):
+                temporary.write_text(target, encoding="utf-8")
+            os.replace(temporary, pointer)
+
+    def check_space(self, size: int, keep: int = 2) -> None:
+        """Before training: can the folder be written (DL402), do ``keep + 1`` states of ``size`` bytes fit (DL404)?"""
+        probe = self.path / f".probe-{os.getpid()}"
+        try:
+            probe.write_bytes(b"danlu")
+            probe.unlink()
+            free = shutil.disk_usage(self.path).free
+        except OSError as error:
+            raise write_error(self.path, error, 5) from error
+        needed = size * (keep + 1)
+        if free < needed:
+            facts = {"free": free, "needed": needed, "count": keep + 1, "size": size}
+            raise DanluError("DL404", where=str(self.path), path=str(self.path), **facts)
+
+
+def make(name: str, root: str | Path = "runs") -> RunFolder:
+    """A new ``root/<name>-<MMDD-HHMM>/``, with -2, -3 … behind it when that is taken."""
+    clean = "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip("-.")[:60] or "run"
+    stem, count = f"{clean}-{time.strftime('%m%d-%H%M')}", 1
+    while True:
+        path = Path(root) / (stem if count == 1 else f"{stem}-{count}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir()
+            return RunFolder(path)
+        except FileExistsError:
+            if not path.parent.is_dir():
+                raise write_error(path, NotADirectoryError(20, f"{path.parent} is a file")) from None
+            count += 1
+        except OSError as error:
+            raise write_error(path, error) from error
+
+
+def at(path: str | Path) -> RunFolder:
+    """The folder of ``--run DIR``; made when it is not there."""
+    folder = Path(path).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(folder, error) from error
+    return RunFolder(folder)
+
+
+def resolve(path: str | Path = "runs/latest") -> Path:
+    """The run folder that ``path`` names, through ``runs/latest`` in either form. DL400 with a did-you-mean."""
+    given = Path(path).expanduser()
+    folder = given
+    if given.name == LATEST and given.is_file():
+        folder = given.parent / given.read_text(encoding="utf-8").strip()
+    elif given.is_symlink():
+        folder = given.parent / os.readlink(given)
+    folder = Path(os.path.normpath(folder))
+    if folder.is_dir() and any((folder / mark).exists() for mark in MARKS):
+        return folder
+    why = say("run.empty", marks=", ".join(MARKS)) if folder.is_dir() else _near(folder if folder != given else given)
+    raise DanluError("DL400", where=str(path), path=str(path), why=why, parent=str(folder.parent))
+
+
+def _near(path: Path) -> str:
+    """What is there instead of ``path``."""
+    try:
+        names = sorted(entry.name for entry in path.parent.iterdir() if entry.is_dir())
+    except OSError:
+        return say("run.none", parent=str(path.parent))
+    return did_you_mean(path.name, names) if names else say("run.none", parent=str(path.parent))
+
+
+def environment(device: str = "", threads: int = 0) -> dict[str, Any]:
+    """What a bit-identical resume needs alike: versions, machine, device, threads."""
+    names = ("danlu", "torch", "numpy", "torchvision", "pyarrow", "pillow")
+    versions = {}
+    for name in names:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    machine = {"system": platform.system(), "machine": platform.machine(), "processor": _processor()}
+    return {"python": platform.python_version(), **versions, **machine, "device": device, "threads": threads}
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def changes(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two environments, as "torch 2.10 → 2.11"; such a resume may not be bit-identical."""
+    return [f"{name} {saved[name]} → {now[name]}" for name in saved if name in now and saved[name] != now[name]]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    return value
+
+
+def _same_drive(one: str | Path, other: str | Path) -> bool:
+    return os.path.splitdrive(os.path.abspath(one))[0] == os.path.splitdrive(os.path.abspath(other))[0]
+
+
+def _quoted(text: str) -> str:
+    """Text for a shell; a path with spaces stays one argument."""
+    if os.name == "nt":
+        return f'"{text}"' if " " in text else text
+    import shlex
+
+    return shlex.quote(text)
