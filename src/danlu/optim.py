@@ -1,0 +1,157 @@
+"""Optimizers: parameter groups, danlu's defaults, torch's own by name, a factory or an instance."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from danlu.errors import DanluError, did_you_mean
+from danlu.messages import say
+from danlu.muon import MuonAdamW, build_muon
+from danlu.settings import Settings
+
+Groups = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Default:
+    """What an optimizer starts from when nothing is said."""
+
+    cls: type[Optimizer]
+    lr: float
+    weight_decay: float
+    options: dict[str, Any]
+
+
+DEFAULTS: dict[str, Default] = {
+    "adamw": Default(torch.optim.AdamW, 2e-3, 0.01, {}),
+    "adam": Default(torch.optim.Adam, 2e-3, 0.0, {}),
+    "sgd": Default(torch.optim.SGD, 0.05, 5e-4, {"momentum": 0.9}),
+    "muon": Default(MuonAdamW, 2e-3, 0.01, {"momentum": 0.95}),
+}
+
+_FUSED = (torch.optim.Adagrad, torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
+_FUSED_DEVICES = ("cpu", "cuda", "mps", "xpu")
+
+
+def build_optimizer(spec: Any, model: nn.Module, settings: Settings) -> Optimizer:
+    """The optimizer for None (AdamW), a name, a class, ``factory(params)``, or an instance over the model's parameters.
+
+    Names take the settings' ``lr``, ``weight_decay`` and ``momentum``; biases and norms (``ndim <= 1``) never decay.
+    Build it after the model went to its device: fused kernels are chosen by that.
+    """
+    if isinstance(spec, Optimizer):
+        _refuse_settings(spec, settings)
+        return _checked(spec, model)
+    if not any(p.requires_grad for p in model.parameters()):
+        raise DanluError("DL250", where=type(model).__name__)
+    if spec is None or isinstance(spec, str) or (isinstance(spec, type) and issubclass(spec, Optimizer)):
+        return _by_name(spec or "adamw", model, settings)
+    if not callable(spec):
+        raise DanluError("DL251", where=f"optimizer={spec!r}", got=type(spec).__name__)
+    made = spec([p for p in model.parameters() if p.requires_grad])
+    if not isinstance(made, Optimizer):
+        raise DanluError("DL252", where=f"optimizer={getattr(spec, '__name__', spec)}", got=type(made).__name__)
+    _refuse_settings(made, settings)
+    return _checked(made, model)
+
+
+def describe(optimizer: Optimizer) -> str:
+    """One line for people: ``AdamW, lr 0.002, weight decay 0.01 on 4 of 9 tensors, fused``."""
+    groups = optimizer.param_groups
+    decays = [g.get("weight_decay", 0) for g in groups]
+    tensors = sum(len(g["params"]) for g in groups)
+    decayed = sum(len(g["params"]) for g, d in zip(groups, decays) if d)
+    rates = sorted({float(g["lr"]) for g in groups if "lr" in g})
+    text = say("optim.line", name=type(optimizer).__name__, lr=", ".join(f"{r:g}" for r in rates))
+    if any(decays):
+        text += say("optim.decay", decay=f"{max(decays):g}", some=decayed, all=tensors)
+    return text + (say("optim.fused") if groups[0].get("fused") else "")
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> Groups:
+    """Trainable parameters, each once: those of two and more dimensions decay, biases and norms do not."""
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return [g for g in groups if g["params"]]
+
+
+def _by_name(spec: str | type[Optimizer], model: nn.Module, settings: Settings) -> Optimizer:
+    default = _default(spec)
+    given = inspect.signature(default.cls).parameters
+    for setting in ("momentum", "weight_decay"):
+        if getattr(settings, setting) is not None and setting not in given and default.cls is not MuonAdamW:
+            raise DanluError("DL255", where=setting, name=default.cls.__name__, setting=setting)
+    lr = float(settings.lr) if isinstance(settings.lr, int | float) else default.lr
+    decay = default.weight_decay if settings.weight_decay is None else settings.weight_decay
+    options = dict(default.options)
+    if settings.momentum is not None:
+        options["momentum"] = settings.momentum
+    fused = can_fuse(model)
+    if default.cls is MuonAdamW:
+        return build_muon(model, lr=lr, weight_decay=decay, momentum=options["momentum"], fused=fused)
+    if default.cls in _FUSED and fused:
+        options["fused"] = True
+    if "lr" in given:
+        options["lr"] = lr
+    if "weight_decay" not in given:
+        return default.cls([p for p in model.parameters() if p.requires_grad], **options)
+    return default.cls(parameter_groups(model, decay), **options)
+
+
+def _default(spec: str | type[Optimizer]) -> Default:
+    """danlu's defaults for the optimizers it knows well, torch's own for the others."""
+    name = spec.lower() if isinstance(spec, str) else spec.__name__.lower()
+    if name in DEFAULTS and (isinstance(spec, str) or spec is DEFAULTS[name].cls):
+        return DEFAULTS[name]
+    if name == "lbfgs":
+        raise DanluError("DL253", where="optimizer='LBFGS'")
+    known = {n.lower(): c for n, c in vars(torch.optim).items() if isinstance(c, type) and issubclass(c, Optimizer)}
+    cls = spec if isinstance(spec, type) else known.get(name)
+    if cls is None or cls is Optimizer:
+        near = did_you_mean(name, [*DEFAULTS, *(c.__name__ for c in known.values())])
+        raise DanluError("DL254", where=f"optimizer={spec!r}", name=spec, near=near)
+    given = inspect.signature(cls).parameters
+    numbers = {n: p.default for n, p in given.items() if isinstance(p.default, int | float)}
+    return Default(cls, float(numbers.get("lr", 0.0)), float(numbers.get("weight_decay", 0.0)), {})
+
+
+def can_fuse(model: nn.Module) -> bool:
+    """Whether torch's fused kernels take these parameters."""
+    sparse = any(getattr(m, "sparse", False) for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag))
+    trainable = (p for p in model.parameters() if p.requires_grad)
+    return not sparse and all(p.device.type in _FUSED_DEVICES and p.is_floating_point() for p in trainable)
+
+
+def _refuse_settings(optimizer: Optimizer, settings: Settings) -> None:
+    """The user's optimizer has its own numbers: a setting that would do nothing is refused."""
+    given = {"lr": settings.lr, "weight_decay": settings.weight_decay, "momentum": settings.momentum}
+    for name, value in given.items():
+        if value is not None and value != "auto":
+            raise DanluError("DL256", where=f"{name}={value}", setting=name, name=type(optimizer).__name__, value=value)
+
+
+def _checked(optimizer: Optimizer, model: nn.Module) -> Optimizer:
+    if isinstance(optimizer, torch.optim.LBFGS):
+        raise DanluError("DL253", where="optimizer")
+    own = {id(p): name for name, p in model.named_parameters() if p.requires_grad}
+    held = {id(p) for g in optimizer.param_groups for p in g["params"]}
+    foreign = len(held - own.keys())
+    missing = [name for key, name in own.items() if key not in held]
+    if foreign and missing:  # foreign alone may be a loss's own parameters, missing alone a frozen part
+        raise DanluError(
+            "DL257",
+            where=type(optimizer).__name__,
+            foreign=foreign,
+            missing=", ".join(missing[:3]) + (" …" if len(missing) > 3 else ""),
+            model=type(model).__name__,
+        )
+    return optimizer
