@@ -1,9 +1,308 @@
-"""Texts of DL1xx errors and of what the data rooms say."""
+"""Texts of DL150-DL189 errors and of what the data rooms say: files, images, arrays, user datasets."""
 
 from __future__ import annotations
 
 from danlu.messages.base import ErrorText, Text
 
-ERRORS: dict[str, ErrorText] = {}
+ERRORS: dict[str, ErrorText] = {
+    "DL150": (
+        ("there is no {path}", "找不到 {path}"),
+        ("{missing} does not exist", "{missing} 不存在"),
+        ("{line}", "{line}"),
+    ),
+    "DL151": (
+        ("{suffix} files are not read as data", "不能把 {suffix} 文件当作数据读取"),
+        ("{reason}", "{reason}"),
+        ("{line}", "{line}"),
+    ),
+    "DL152": (
+        ("no images in this folder", "这个文件夹里没有图片"),
+        ("{found}", "{found}"),
+        (
+            "{path}/CLASS_NAME/photo.jpg   (a sub-folder for each class)",
+            "{path}/类别名/照片.jpg   （每个类别一个子文件夹）",
+        ),
+    ),
+    "DL153": (
+        ("the images are not sorted into classes", "图片没有按类别分放"),
+        (
+            "{count} images lie in {path} itself; their class is the name of their folder",
+            "{path} 里直接放了 {count} 张图片，而类别要取自所在文件夹的名字",
+        ),
+        ("{path}/CLASS_NAME/{example}", "{path}/类别名/{example}"),
+    ),
+    "DL154": (
+        ("there is one class only: {name}", "只有一个类别：{name}"),
+        (
+            "all {rows} rows have the same label, so there is nothing to tell apart",
+            "{rows} 行的标签全都一样，没有可区分的东西",
+        ),
+        (
+            'add rows of a second class, or for numbers: task="regression"',
+            '补上第二个类别的数据；若标签其实是数值，写 task="regression"',
+        ),
+    ),
+    "DL155": (
+        ("class {name!r} is not among the training rows", "训练数据里没有类别 {name!r}"),
+        ("{count} rows have it; {near}", "有 {count} 行属于这个类别；{near}"),
+        ("rename the label, or add training rows of {name!r}", "改正标签名，或在训练数据里补上 {name!r} 的样本"),
+    ),
+    "DL156": (
+        ("an image cannot be read", "有一张图片无法读取"),
+        ("{problem}", "{problem}"),
+        (
+            "replace or delete the file, or leave such files out: --on-bad skip",
+            "换掉或删掉这个文件；想跳过坏图就加上 --on-bad skip",
+        ),
+    ),
+    "DL157": (
+        ("an image is too large: {width} x {height} pixels", "图片太大：{width} x {height} 像素"),
+        (
+            "the limit is {limit} pixels, so that a small file cannot fill the memory",
+            "上限是 {limit} 像素，以免一个小文件撑爆内存",
+        ),
+        ("if the file is meant to be so large: --max-pixels {pixels}", "如果图片确实就这么大：--max-pixels {pixels}"),
+    ),
+    "DL158": (
+        (
+            "{count} of {total} samples are bad ({share}), more than the {limit} that may be skipped",
+            "{total} 个样本里坏了 {count} 个（{share}），超过了可跳过的 {limit}",
+        ),
+        ("the first: {why}", "第一个的问题：{why}"),
+        ("repair them, or allow more: --bad-limit {enough}", "修好这些样本；或放宽上限：--bad-limit {enough}"),
+    ),
+    "DL159": (
+        ("this IDX file is damaged", "这个 IDX 文件已损坏"),
+        ("{problem}", "{problem}"),
+        ("download the file again and compare its checksum", "重新下载，并核对校验和"),
+    ),
+    "DL160": (
+        ("the labels of these images are missing", "缺少这些图片的标签文件"),
+        ("an IDX file of images needs {name} (or {name}.gz) beside it", "IDX 图片文件旁边要有 {name}（或 {name}.gz）"),
+        ("put {name} into the same folder", "把 {name} 放进同一个文件夹"),
+    ),
+    "DL161": (
+        ("no training arrays found in this file", "这个文件里没有找到训练用的数组"),
+        ("it holds: {found}", "里面有：{found}"),
+        (
+            "np.savez(path, x_train=x, y_train=y, x_test=xt, y_test=yt)",
+            "np.savez(path, x_train=x, y_train=y, x_test=xt, y_test=yt)",
+        ),
+    ),
+    "DL162": (
+        ("inputs and labels have different lengths", "输入和标签的长度不一致"),
+        ("lengths: {lengths}", "长度：{lengths}"),
+        ("data=(x, y) with len(x) == len(y)", "data=(x, y)，并保证 len(x) == len(y)"),
+    ),
+    "DL163": (
+        ("these values are not an array of numbers", "这些值不是数值数组"),
+        ("found: {found}", "实际是：{found}"),
+        (
+            "give rows of equal length; columns with text belong in a table: data=pandas.DataFrame(...)",
+            "每一行的长度要一致；含文字的列请用表格：data=pandas.DataFrame(...)",
+        ),
+    ),
+    "DL164": (
+        ("{count} rows have no label", "有 {count} 行没有标签"),
+        ("NaN or empty: {rows}", "标签是 NaN 或空：{rows}"),
+        ("fill them in, or leave these rows out: --on-bad skip", "补上标签；想跳过这些行就加上 --on-bad skip"),
+    ),
+    "DL165": (
+        ("{count} rows hold NaN or infinity", "有 {count} 行含有 NaN 或无穷大"),
+        ("rows: {rows}", "行：{rows}"),
+        (
+            "fill them in, use a table (missing cells are welcome there), or --on-bad skip",
+            "补上数值，或改用表格（表格允许缺失值），或加上 --on-bad skip",
+        ),
+    ),
+    "DL166": (
+        ("too few rows to split: {rows}", "行数太少，无法划分：{rows}"),
+        ("validation and test rows would be none", "验证集或测试集会是空的"),
+        ("give them yourself: val=…, test=…", "自己给出：val=…，test=…"),
+    ),
+    "DL167": (
+        ("the rows have no labels", "数据没有标签"),
+        ("", ""),
+        ("data=(x, y)", "data=(x, y)"),
+    ),
+    "DL168": (
+        ("the input's shape differs from training", "输入的形状和训练时不同"),
+        ("trained on {expected}, found {found}", "训练时是 {expected}，现在是 {found}"),
+        ("reshape the rows to {expected}", "把每一行变成 {expected}"),
+    ),
+    "DL169": (
+        ("these numbers are no pixels", "这些数不是像素值"),
+        (
+            "the model was trained on bytes of 0 to 255; found {low:g} to {high:g}",
+            "模型是用 0 到 255 的字节训练的；现在的范围是 {low:g} 到 {high:g}",
+        ),
+        ("give the images as uint8, before any normalisation", "请给 uint8 的原始图像，不要先做归一化"),
+    ),
+    "DL170": (
+        ("your dataset failed at index {index}: {error}", "你的数据集在下标 {index} 处出错：{error}"),
+        ("{line}", "{line}"),
+        ("try it alone: dataset[{index}]", "单独试一下：dataset[{index}]"),
+    ),
+    "DL171": (
+        ("samples have different shapes: {shapes}", "样本的形状不一致：{shapes}"),
+        ("{name!r} cannot be stacked into one batch", "{name!r} 没法叠成一个批次"),
+        (
+            "resize or pad in __getitem__, or pass DataLoader(dataset, collate_fn=…)",
+            "在 __getitem__ 里统一大小或补齐，或传入 DataLoader(dataset, collate_fn=…)",
+        ),
+    ),
+    "DL172": (
+        ("a sample holds a {type}, which cannot become a tensor", "样本里有 {type}，没法变成张量"),
+        ("it is {name!r} of the sample", "它是样本的 {name!r}"),
+        ("{line}", "{line}"),
+    ),
+    "DL173": (
+        ("there are no rows", "一行数据也没有"),
+        ("{where_from} is empty", "{where_from} 是空的"),
+        ("print(len(data))", "print(len(data))"),
+    ),
+    "DL174": (
+        ("a {type} is not understood as data", "看不懂这种数据：{type}"),
+        (
+            'data can be a path, "file.py:name", (x, y) arrays, a table, a Dataset or a DataLoader',
+            'data 可以是路径、"file.py:名字"、(x, y) 数组、表格、Dataset 或 DataLoader',
+        ),
+        ("danlu.train((x, y))", "danlu.train((x, y))"),
+    ),
+    "DL175": (
+        ("the test rows are given twice", "测试数据给了两次"),
+        (
+            "data is a tuple of {n} sets, and test= or val= is given as well",
+            "data 已经是 {n} 份数据的元组，又另外给了 test= 或 val=",
+        ),
+        ("danlu.train(train_set, test_set, val=val_set)", "danlu.train(train_set, test_set, val=val_set)"),
+    ),
+    "DL176": (
+        ("a label is text: {label!r}", "标签是文字：{label!r}"),
+        ("a loss needs class numbers", "损失函数要的是类别编号"),
+        (
+            "return the class's number in __getitem__: self.classes.index(label)",
+            "在 __getitem__ 里返回类别编号：self.classes.index(label)",
+        ),
+    ),
+    "DL177": (
+        ("this function cannot be called without arguments", "这个函数不能不带参数调用"),
+        ("{problem}", "{problem}"),
+        ("def train_set(): return MyDataset(…)", "def train_set(): return MyDataset(…)"),
+    ),
+    "DL178": (
+        ("a {type} can be read only once", "{type} 只能读一遍"),
+        ("training reads the data once an epoch", "训练每一轮都要重新读一遍数据"),
+        (
+            "class Rows(torch.utils.data.IterableDataset): def __iter__(self): yield …",
+            "class Rows(torch.utils.data.IterableDataset): def __iter__(self): yield …",
+        ),
+    ),
+}
 
-SAYINGS: dict[str, Text] = {}
+SAYINGS: dict[str, Text] = {
+    "data.no_label": ("no label", "没有标签"),
+    "data.not_finite": ("NaN or infinity", "NaN 或无穷大"),
+    "data.zip": ("it is packed", "这是压缩包"),
+    "data.zip.line": ("unpack it and give the folder", "先解压，再给出文件夹"),
+    "data.excel": ("danlu reads CSV, TSV, JSONL, Parquet and Arrow", "danlu 读取 CSV、TSV、JSONL、Parquet 和 Arrow"),
+    "data.excel.line": ("save the sheet as CSV (UTF-8)", "把工作表另存为 CSV（UTF-8）"),
+    "data.object": ("it does not say which array is the label", "它没有说明哪个数组是标签"),
+    "data.object.line": (
+        "load it in a file of yours: danlu train my.py:data   with data = (x, y)",
+        "在自己的文件里读入：danlu train my.py:data   其中 data = (x, y)",
+    ),
+    "data.image": ("one image is not a data set", "一张图片不是数据集"),
+    "data.image.line": (
+        "a folder with a sub-folder for each class: photos/cat/1.jpg",
+        "给出文件夹，每个类别一个子文件夹：photos/cat/1.jpg",
+    ),
+    # task
+    "data.task.given": ("as you set it", "按你的设置"),
+    "data.task.text": ("the labels are text", "标签是文字"),
+    "data.task.bool": ("the labels are true or false", "标签是真或假"),
+    "data.task.zero_one": (
+        "the labels are 0 and 1 only; for numbers set task=regression",
+        "标签只有 0 和 1；若是数值请设 task=regression",
+    ),
+    "data.task.float": (
+        "the labels are fractional numbers; for classes set task=classification",
+        "标签是小数；若是类别请设 task=classification",
+    ),
+    "data.task.floats": ("{n} numbers a row", "每行 {n} 个数值"),
+    "data.task.one_hot": (
+        "one 1 in each row: one-hot classes; for several labels a row set task=multilabel",
+        "每行恰有一个 1，是独热编码；若一行可有多个标签请设 task=multilabel",
+    ),
+    "data.task.multilabel": ("{n} columns of 0 and 1: several labels a row", "{n} 列 0/1：一行可有多个标签"),
+    "data.task.integers": (
+        "the labels are whole numbers, {n} different; for numbers set task=regression",
+        "标签是整数，共 {n} 种；若是数值请设 task=regression",
+    ),
+    "data.task.sample_integer": (
+        "the labels are whole numbers; for numbers set task=regression",
+        "标签是整数；若是数值请设 task=regression",
+    ),
+    "data.task.many_integers": (
+        "{n} different whole numbers in {rows} rows; for classes set task=classification",
+        "{rows} 行里有 {n} 种整数；若是类别请设 task=classification",
+    ),
+    "data.task.custom": (
+        "labels of shape {shape}: your loss decides, metrics are the loss alone",
+        "标签形状为 {shape}：由你的损失函数决定，只报告损失",
+    ),
+    "data.task.negative": (
+        "there are negative labels: your loss decides, metrics are the loss alone",
+        "有负数标签：由你的损失函数决定，只报告损失",
+    ),
+    "data.task.no_target": (
+        "no labels among the sample's parts: your loss decides",
+        "样本里没有标签：由你的损失函数决定",
+    ),
+    # split
+    "data.split": ("{train} train, {val} validation, {test} test", "训练 {train}，验证 {val}，测试 {test}"),
+    "data.split.asked_both": (
+        "no split was given: 15 % and 15 %, equal rows on one side",
+        "没有给出划分：各取 15 %，内容相同的行放在同一边",
+    ),
+    "data.split.asked_val": (
+        "no val= was given: a part of the training rows by seed",
+        "没有给 val=：按随机种子从训练数据中划出一部分",
+    ),
+    "data.split.asked_test": (
+        "no test= was given: 15 % of the training rows by seed",
+        "没有给 test=：按随机种子从训练数据中划出 15 %",
+    ),
+    "data.split.stratified": ("(each class in the same share)", "（各类别比例一致）"),
+    "data.val.none": ("none", "无"),
+    "data.val.iterable": (
+        "an iterable dataset has no row numbers to split by; give val=",
+        "可迭代数据集没有下标，无法划分；请给 val=",
+    ),
+    "data.val.sampler": (
+        "your sampler picks rows of the whole dataset; give val=",
+        "你的 sampler 面向整个数据集取样；请给 val=",
+    ),
+    "data.val.random": ("with your random transforms", "带有你的随机变换"),
+    "data.val.random.why": (
+        "validation rows come from the same dataset, which draws random numbers ({names}); the draws are fixed; give val= without augmentation",
+        "验证行来自同一个数据集，而它会抽随机数（{names}）；抽样已固定；想不带增强请给 val=",
+    ),
+    # arrays
+    "data.image.keep": (
+        "bytes as images ({order}): float32 of 0 to 1, {c} x {h} x {w}",
+        "字节当作图像（{order}）：转成 0 到 1 的 float32，{c} x {h} x {w}",
+    ),
+    "data.image.standardise": (
+        "images ({order}), {c} channel(s) of {h} x {w}; standardised by the training rows",
+        "图像（{order}），{c} 个通道，{h} x {w}；按训练数据标准化",
+    ),
+    "data.pixels.keep": ("{n} bytes a row: float32 of 0 to 1", "每行 {n} 个字节：转成 0 到 1 的 float32"),
+    "data.float64": ("float64 becomes float32", "float64 转成 float32"),
+    "data.matrix": ("{n} numbers a row, each standardised by the training rows", "每行 {n} 个数，各列按训练数据标准化"),
+    "data.matrix.pooled": (
+        "{n} numbers a row on one scale: standardised together by the training rows",
+        "每行 {n} 个同一尺度的数：按训练数据一起标准化",
+    ),
+    "data.sample": ("what your dataset gives; nothing is changed", "你的数据集给出的样子；不做任何改动"),
+}

@@ -1,0 +1,200 @@
+"""The data room's door: whatever the user names becomes rows, a schema, and what was decided on the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
+
+from danlu.data.arrays import Arrays, Treatment, open_arrays
+from danlu.data.columns import Columns, Data
+from danlu.data.dataset import open_dataset, take_over
+from danlu.data.idx import find_pairs, is_idx, read_idx
+from danlu.data.kinds import is_rows, is_table, read_npz, rows_of, unpacked
+from danlu.data.split import DATASET_VAL_SHARE, TEST_SHARE, VAL_SHARE, split
+from danlu.errors import DanluError, nearest
+from danlu.lookup import is_reference, resolve
+from danlu.messages import say
+from danlu.settings import Settings
+
+__all__ = ["Columns", "Data", "load_data"]
+
+Layout = Literal["columns", "matrix"]
+
+_NO_TABLES = {  # suffix -> what to do instead
+    ".zip": "zip", ".tar": "zip", ".tgz": "zip", ".7z": "zip", ".rar": "zip",
+    ".xlsx": "excel", ".xls": "excel", ".pt": "object", ".pth": "object", ".npy": "object", ".pkl": "object",
+    ".pickle": "object", ".h5": "object", ".hdf5": "object", ".mat": "object", ".safetensors": "object",
+}  # fmt: skip
+
+
+def load_data(data: Any, test: Any, val: Any, settings: Settings, *, layout: Layout, own_model: bool) -> Data:
+    """Open what ``train`` was given; see ``danlu.train`` for all that ``data`` may be.
+
+    ``layout``: how a table's rows reach the model. ``own_model``: the model is the user's own, so that arrays go to it
+    as they are; danlu's own models get them standardised. Raises DL150-DL189 for data that cannot be used.
+    """
+    path = str(data) if isinstance(data, (str, Path)) else None
+    data, test, val = unpacked(*(_resolved(d) for d in (data, test, val)))
+    if isinstance(data, (str, Path)):
+        opened = _open_path(_existing(data), test, val, settings, layout=layout, own_model=own_model)
+        return replace(opened, path=path or str(data))
+    name = _name(path, data)
+    loader: dict[str, Any] = {}
+    if isinstance(data, DataLoader):
+        data, loader = take_over(data)
+    test, val = (_as_source(d) for d in (test, val))
+    if _all_rows(data, test, val) and not loader.keys() & {"collate_fn", "sampler", "batch_sampler"}:
+        opened = _open_rows(data, test, val, settings, name=name, own_model=own_model)
+    elif is_table(data):
+        from danlu.data.tables import open_tables
+
+        opened = open_tables(data, test, val, settings, layout=layout, split=split)
+    else:
+        train, test, val = (_as_dataset(d, name) for d in (data, test, val))
+        opened = open_dataset(train, test, val, settings, name=name, loader=loader, own_model=own_model)
+    return replace(opened, name=name, path=path, loader=loader)
+
+
+def _resolved(source: Any) -> Any:
+    """What "file.py:name" names, made if it is a function or a class of no arguments."""
+    if not is_reference(source):
+        return source
+    found = resolve(source)
+    if not callable(found) or (hasattr(found, "__getitem__") and not isinstance(found, type)):
+        return found
+    try:
+        return found()
+    except TypeError as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # the call itself, not its body
+            raise DanluError("DL177", where=source, problem=str(error)) from error
+        raise
+
+
+def _existing(path: str | Path) -> Path:
+    """The path, which must exist; DL150 names the nearest one beside it."""
+    found = Path(path).expanduser()
+    if found.exists():
+        return found
+    parent = found.parent
+    while not parent.exists():
+        found, parent = parent, parent.parent
+    near = nearest(found.name, (p.name for p in parent.iterdir())) if parent.is_dir() else ""
+    line = str(parent / near / Path(path).expanduser().relative_to(found)) if near else ""
+    raise DanluError(
+        "DL150",
+        where=str(path),
+        path=str(path),
+        missing=str(found),
+        near=str(parent / near) if near else "",
+        line=line.removesuffix("/."),
+    )
+
+
+def _name(path: str | None, data: Any) -> str:
+    """A short name for the run folder."""
+    if path is not None:
+        return path.rpartition(":")[2] if is_reference(path) else Path(path).name.partition(".")[0] or "data"
+    if isinstance(data, DataLoader):
+        data = data.dataset
+    while isinstance(data, Subset):
+        data = data.dataset
+    plain = isinstance(data, (tuple, list, dict)) or is_table(data)
+    return "arrays" if is_rows(data) else "table" if plain else type(data).__name__.lower()
+
+
+# ---- objects
+
+
+def _as_source(part: Any) -> Any:
+    """A test or val part: its DataLoader's dataset; rows of a file of arrays; else itself."""
+    if isinstance(part, DataLoader):
+        return part.dataset
+    if isinstance(part, (str, Path)):
+        path = _existing(part)
+        rows = _rows_of_path(path)
+        return rows.get("test", rows["train"]) if rows else part
+    return part
+
+
+def _all_rows(*parts: Any) -> bool:
+    return all(part is None or is_rows(part) for part in parts)
+
+
+def _as_dataset(part: Any, name: str) -> Any:
+    """A part beside a user's Dataset: arrays become a TensorDataset; DL174 for what cannot be read sample by sample."""
+    if part is None:
+        return None
+    if is_rows(part) and not isinstance(part, Dataset):
+        rows = rows_of(part)
+        columns = as_columns(rows)
+        return TensorDataset(*columns)
+    if hasattr(part, "__next__"):
+        raise DanluError("DL178", where=name, type=type(part).__name__)
+    readable = hasattr(part, "__getitem__") and hasattr(part, "__len__")
+    if not (readable or hasattr(part, "__iter__")) or isinstance(part, (str, bytes, dict, type)):
+        raise DanluError("DL174", where=name, type=type(part).__name__)
+    return part
+
+
+def as_columns(rows: Arrays) -> tuple[Any, ...]:
+    import torch
+
+    return (*rows.inputs, torch.from_numpy(rows.target)) if rows.target is not None else rows.inputs
+
+
+def _open_rows(data: Any, test: Any, val: Any, settings: Settings, *, name: str, own_model: bool) -> Data:
+    of_user = isinstance(data, Dataset)
+    treatment: Treatment = "standardise" if not own_model else "untouched" if of_user else "keep"
+    train, test, val = (None if part is None else rows_of(part, where) for part, where in _called(data, test, val))
+    assert train is not None
+    shares = (DATASET_VAL_SHARE, 0.0) if of_user else (VAL_SHARE, TEST_SHARE)
+    return open_arrays(train, test, val, settings, name=name, treatment=treatment, shares=shares)
+
+
+def _called(data: Any, test: Any, val: Any) -> tuple[tuple[Any, str], ...]:
+    return (data, "row"), (test, "test row"), (val, "val row")
+
+
+# ---- paths
+
+
+def _open_path(path: Path, test: Any, val: Any, settings: Settings, *, layout: Layout, own_model: bool) -> Data:
+    rows = _rows_of_path(path)
+    if rows:
+        test = rows.get("test") if test is None else _as_source(test)
+        val = rows.get("val") if val is None else _as_source(val)
+        test, val = (None if p is None else rows_of(p) for p in (test, val))
+        name, npz = _name(str(path), None), path.suffix.lower() == ".npz"
+        treatment: Treatment = "keep" if npz and own_model else "standardise"  # images of files are danlu's own source
+        origin: Literal["arrays", "idx"] = "arrays" if npz else "idx"
+        return open_arrays(rows["train"], test, val, settings, name=name, origin=origin, treatment=treatment)
+    if path.is_dir():
+        from danlu.data.folder import open_folder, table_files
+
+        tables = table_files(path)
+        if not tables:
+            return open_folder(path, test, val, settings)
+        path, test, val = tables["train"], test or tables.get("test"), val or tables.get("val")
+    kind = _NO_TABLES.get(path.suffix.lower())
+    if kind is not None:
+        raise DanluError(
+            "DL151", where=str(path), suffix=path.suffix, reason=say(f"data.{kind}"), line=say(f"data.{kind}.line")
+        )
+    from danlu.data.tables import open_tables
+
+    return open_tables(path, test, val, settings, layout=layout, split=split)
+
+
+def _rows_of_path(path: Path) -> dict[str, Arrays]:
+    """Rows by part of an .npz file, an IDX file or a folder of IDX pairs; empty for all else."""
+    if path.suffix.lower() == ".npz":
+        return {part: rows_of(pair, f"{path.name} {part} row") for part, pair in read_npz(path).items()}
+    if not (path.is_dir() or is_idx(path)):
+        return {}
+    out = {}
+    for part, (images, labels) in find_pairs(path).items():
+        out[part] = rows_of((read_idx(images), read_idx(labels)), f"{images.name} row")
+    return out

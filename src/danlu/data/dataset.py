@@ -1,0 +1,289 @@
+"""Data from a user's own Dataset, iterable dataset or DataLoader, which are never touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import (
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    Subset,
+    default_collate,
+)
+
+from danlu.data.arrays import split_choice
+from danlu.data.columns import Data
+from danlu.data.split import DATASET_VAL_SHARE, split
+from danlu.data.targets import task_of_labels
+from danlu.data.user import (
+    check_samples,
+    first_samples,
+    generators_restored,
+    known_classes,
+    known_targets,
+    parts_of,
+    read_samples,
+    spread,
+    target_name,
+    user_error,
+)
+from danlu.errors import DanluError, did_you_mean
+from danlu.messages import say
+from danlu.settings import Settings
+from danlu.types import Choice, Field, Kind, Schema, TaskName
+
+PROBED = 8  # samples looked at
+PROBED_ZERO_ONE = 64  # ... when their targets are 0.0 and 1.0 only: classes, or numbers that are often 0?
+
+
+def open_dataset(
+    train: Any, test: Any, val: Any, settings: Settings, *, name: str, loader: dict[str, Any], own_model: bool
+) -> Data:
+    """The data of a user's datasets. Without ``val``, 10 % by seeded index; that is all that is decided.
+
+    ``loader``: what the user's DataLoader brought along; with its own order of rows nothing is split off.
+    ``own_model``: the user's model knows its number of classes; danlu's must be told, by reading all labels if need be.
+    """
+    for part in (train, test, val):
+        if part is not None and not is_iterable(part) and len(part) == 0:
+            raise DanluError("DL173", where=name, where_from=name)
+    with generators_restored() as moved:
+        samples = _probe(train, loader.get("collate_fn"))
+        random_draws = moved()
+        labels = None if is_iterable(train) else known_targets(train)
+        schema, choices = _schema(train, samples, labels, settings, loader)
+        schema = schema if own_model else _with_classes(schema, train)
+    for which, part in (("test", test), ("val", val)):
+        _check_classes(schema, labels, part, which)
+    if val is None:
+        train, val, choice = _split_off(train, labels, settings, loader)
+        choices.append(choice)
+        if val is not None and random_draws:
+            choices.append(
+                Choice("val", say("data.val.random"), say("data.val.random.why", names=", ".join(random_draws)))
+            )
+    return Data(name, train, val, test, schema, tuple(choices), (), loader)
+
+
+def is_iterable(data: Any) -> bool:
+    """Whether rows come in the dataset's own order, without numbers."""
+    return isinstance(data, IterableDataset) or not hasattr(data, "__getitem__")
+
+
+def _probe(dataset: Any, collate: Callable[[list[Any]], Any] | None) -> list[Any]:
+    """A few samples, checked to fit in one batch, as the model will see them."""
+    if is_iterable(dataset):
+        samples = first_samples(dataset, PROBED)
+        indices = list(range(len(samples)))
+    else:
+        indices = spread(len(dataset), PROBED)
+        samples = read_samples(dataset, indices)
+    if not samples:
+        raise DanluError("DL173", where_from=type(dataset).__name__)
+    if collate is None:
+        check_samples(indices, samples)
+        if not is_iterable(dataset) and _zero_one(samples):
+            samples += read_samples(dataset, spread(len(dataset), PROBED_ZERO_ONE))
+        return samples
+    try:
+        return _rows_of(collate(samples), len(samples))
+    except Exception as error:
+        raise user_error(indices[0], error) from error
+
+
+def _zero_one(samples: Sequence[Any]) -> bool:
+    values = _target_values(samples)
+    return values is not None and values.dtype.kind == "f" and bool(np.isin(values, (0, 1)).all())
+
+
+def _rows_of(batch: Any, n: int) -> list[Any]:
+    """A collated batch as samples; what has no row axis of ``n`` stands in each of them."""
+
+    def row(value: Any, i: int) -> Any:
+        if isinstance(value, Tensor) and value.ndim and len(value) == n:
+            return value[i]
+        if isinstance(value, Mapping):
+            return {k: row(v, i) for k, v in value.items()}
+        return tuple(row(v, i) for v in value) if isinstance(value, (list, tuple)) else value
+
+    return [row(batch, i) for i in range(n)]
+
+
+def _target_values(samples: Sequence[Any]) -> np.ndarray | None:
+    """The samples' targets stacked (n, ...); None when there is no target of numbers."""
+    parts = [parts_of(s) for s in samples]
+    name = target_name(list(parts[0]))
+    if name is None:
+        return None
+    try:
+        return np.stack([np.asarray(_plain(p[name])) for p in parts])
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _plain(value: Any) -> Any:
+    return value.detach().cpu().float().numpy() if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+def _schema(
+    dataset: Any, samples: Sequence[Any], labels: np.ndarray | None, settings: Settings, loader: dict[str, Any]
+) -> tuple[Schema, list[Choice]]:
+    if loader.get("batch_size", 1) is None and "batch_sampler" not in loader:  # the dataset makes whole batches
+        samples = [row for s in samples for row in _rows_of(s, _batch_rows(s))]
+    parts = parts_of(samples[0])
+    name = target_name(list(parts))
+    values = _target_values(samples)
+    task, why = _task(values, labels, settings)
+    fields = [_field(key, value) for key, value in parts.items() if key != name]
+    if name is not None:
+        fields.append(_target_field(name, task, why, values, _class_names(dataset, task, values, labels)))
+    seen = ", ".join(f"{f.name} {f.dtype}{list(f.shape)}" for f in fields)
+    choices = [Choice("sample", seen, say("data.sample")), Choice("task", task, why)]
+    return Schema(tuple(fields), task, "tensor", "dataset"), choices
+
+
+def _batch_rows(batch: Any) -> int:
+    first = next(iter(parts_of(batch).values()))
+    return len(first) if hasattr(first, "__len__") else 1
+
+
+def _task(values: np.ndarray | None, labels: np.ndarray | None, settings: Settings) -> tuple[TaskName, str]:
+    if settings.task is not None or values is None:
+        given = settings.task or "custom"
+        return given, say("data.task.given" if settings.task else "data.task.no_target")  # type: ignore[return-value]
+    if values.dtype.kind == "f" and labels is not None and labels.dtype.kind == "f" and values.ndim == 1:
+        values = labels.astype(np.float64)
+    if values.dtype.kind in "if" and ((values < 0) & (values != -100)).any() and values.dtype.kind == "i":
+        return "custom", say("data.task.negative")
+    if values.dtype.kind in "iu" and values.ndim == 1:
+        return "classification", say("data.task.sample_integer")
+    return task_of_labels(values, None)
+
+
+def _class_names(dataset: Any, task: TaskName, values: np.ndarray | None, labels: np.ndarray | None) -> tuple[str, ...]:
+    """Names from the dataset; else numbers up to the largest label it carries; else none yet."""
+    if task not in ("classification", "multilabel") or values is None:
+        return ()
+    named = known_classes(dataset)
+    if named:
+        return named
+    if values.ndim == 2 and values.shape[1] > 1:
+        return tuple(str(i) for i in range(values.shape[1]))
+    if labels is not None and labels.dtype.kind in "iub" and len(labels) and labels.min() >= 0:
+        return tuple(str(i) for i in range(max(int(labels.max()) + 1, 2)))
+    return ("0", "1") if values.dtype.kind in "fb" else ()
+
+
+def _target_field(name: str, task: TaskName, why: str, values: np.ndarray | None, classes: tuple[str, ...]) -> Field:
+    kinds: dict[str, Kind] = {"classification": "category", "multilabel": "multilabel", "regression": "number"}
+    shape = () if values is None else tuple(values.shape[1:])
+    dtype = "int64" if values is not None and values.dtype.kind in "iub" else "float32"
+    return Field(name, kinds.get(task, "tensor"), "target", why, shape, dtype, classes)
+
+
+def _field(name: str, value: Any) -> Field:
+    if isinstance(value, str):
+        return Field(name, "text", "input", dtype="str")
+    if isinstance(value, (bool, int, float, np.generic)):
+        return Field(name, "number", "input", dtype="int64" if isinstance(value, (int, np.integer)) else "float64")
+    if not isinstance(value, (Tensor, np.ndarray)):
+        return Field(name, "tensor", "input", dtype=type(value).__name__)
+    shape, dtype = tuple(value.shape), str(value.dtype).removeprefix("torch.")
+    return Field(name, "image" if len(shape) == 3 and shape[0] in (1, 3) else "tensor", "input", "", shape, dtype)
+
+
+def _with_classes(schema: Schema, dataset: Any) -> Schema:
+    """danlu's own model needs the number of classes: read every label once when nothing else tells it."""
+    if schema.task != "classification" or schema.classes or not schema.targets:
+        return schema
+    field = schema.targets[0]
+    samples = dataset if is_iterable(dataset) else (read_samples(dataset, [i])[0] for i in range(len(dataset)))
+    largest = max(int(np.max(np.asarray(parts_of(s)[field.name]))) for s in samples)
+    classes = tuple(str(i) for i in range(max(largest + 1, 2)))
+    return Schema(
+        tuple(
+            f if f is not field else Field(f.name, f.kind, f.role, f.why, f.shape, f.dtype, classes)
+            for f in schema.fields
+        ),
+        schema.task,
+        schema.layout,
+        schema.origin,
+    )
+
+
+def _check_classes(schema: Schema, train_labels: np.ndarray | None, part: Any, which: str) -> None:
+    """DL155 when labels a part carries are no classes of the training rows."""
+    if part is None or train_labels is None or schema.task != "classification" or is_iterable(part):
+        return
+    labels = known_targets(part)
+    if labels is None or labels.dtype.kind != train_labels.dtype.kind:
+        return
+    new = np.setdiff1d(labels, train_labels)
+    if len(new):
+        names = schema.classes
+        known = [str(v) for v in np.unique(train_labels).tolist()]
+        value = new[0].item()
+        label = names[value] if isinstance(value, int) and 0 <= value < len(names) else str(value)
+        raise DanluError(
+            "DL155", where=which, name=label, count=int((labels == new[0]).sum()), near=did_you_mean(label, known)
+        )
+
+
+def _split_off(
+    dataset: Any, labels: np.ndarray | None, settings: Settings, loader: dict[str, Any]
+) -> tuple[Any, Any, Choice]:
+    """(train, val, what is said): 10 % by seeded index, stratified when the dataset carries labels of classes."""
+    if is_iterable(dataset):
+        return dataset, None, Choice("val", say("data.val.none"), say("data.val.iterable"))
+    if loader.keys() & {"sampler", "batch_sampler"}:
+        return dataset, None, Choice("val", say("data.val.none"), say("data.val.sampler"))
+    classes = labels is not None and labels.dtype.kind in "iubU" and len(np.unique(labels)) <= max(2, len(labels) // 2)
+    strata = torch.from_numpy(np.unique(labels, return_inverse=True)[1]) if labels is not None and classes else None
+    rows = split(len(dataset), strata=strata, content=None, seed=settings.seed, val=DATASET_VAL_SHARE, test=0.0)
+    choice = split_choice(*(len(r) for r in rows), stratified=strata is not None)
+    return Subset(dataset, rows[0].tolist()), Subset(dataset, rows[1].tolist()), choice
+
+
+def take_over(loader: DataLoader[Any]) -> tuple[Any, dict[str, Any]]:
+    """A DataLoader's dataset, and the arguments it was made with that differ from the defaults."""
+    keep: dict[str, Any] = {}
+    sampler, batches = loader.sampler, loader.batch_sampler
+    own_batches = loader.batch_size is None and batches is not None
+    if own_batches:
+        keep["batch_sampler"] = batches
+    else:
+        keep["batch_size"] = loader.batch_size
+        keep["drop_last"] = loader.drop_last
+        if isinstance(loader.dataset, IterableDataset):
+            pass
+        elif type(sampler) is RandomSampler and not sampler.replacement and sampler._num_samples is None:
+            keep["shuffle"] = True
+        elif type(sampler) is SequentialSampler:
+            keep["shuffle"] = False
+        else:
+            keep["sampler"] = sampler
+    if (loader.collate_fn is not default_collate and loader.batch_size is not None) or own_batches:
+        keep["collate_fn"] = loader.collate_fn
+    if keep.get("collate_fn") is default_collate:
+        del keep["collate_fn"]
+    defaults = {
+        "num_workers": 0,
+        "worker_init_fn": None,
+        "generator": None,
+        "pin_memory": False,
+        "timeout": 0,
+        "multiprocessing_context": None,
+        "prefetch_factor": None,
+        "persistent_workers": False,
+    }
+    for key, default in defaults.items():
+        value = getattr(loader, key)
+        if value != default and not (key == "prefetch_factor" and loader.num_workers == 0):
+            keep[key] = value
+    return loader.dataset, keep

@@ -1,0 +1,60 @@
+"""From gathered rows to a batch: the schema says which numbers are divided, shifted and scaled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from danlu.data.columns import Prepare
+from danlu.types import Field, Schema
+
+
+def prepare(schema: Schema) -> Prepare | None:
+    """The function that makes a batch of stored rows, with or without the target; None when rows are the batch.
+
+    Tables have their own. Elsewhere stored bytes (dtype "uint8") become float32 ``(x / 255 - mean) / std``, with mean
+    and std of the training rows in units of x / 255; an empty mean leaves x / 255. Stored floats were standardised
+    when they were loaded and pass as they are. Each value depends on its own element only, so any grouping of rows
+    gives the same bits.
+    """
+    if schema.origin == "table":
+        from danlu.data.encode import prepare_table
+
+        return prepare_table(schema)
+    if schema.origin == "dataset":
+        return None
+    scales = tuple(_scale(f) for f in schema.inputs)
+    if all(scale is None for scale in scales):
+        return None
+
+    def batch(rows: tuple[Tensor, ...]) -> tuple[Any, ...]:
+        done = [rows[i] if s is None else rows[i].float().mul_(s[0]).add_(s[1]) for i, s in enumerate(scales)]
+        return (*done, *rows[len(scales) :])
+
+    return batch
+
+
+def _scale(field: Field) -> tuple[Tensor, Tensor] | None:
+    """Factor and shift of the one pass ``x * factor + shift`` over stored bytes, shaped to broadcast over a row."""
+    if field.dtype != "uint8" or field.kind == "tensor":
+        return None
+    mean = torch.tensor(field.mean or (0.0,), dtype=torch.float64)
+    std = torch.tensor(field.std or (1.0,), dtype=torch.float64)
+    shape = (-1,) + (1,) * (len(field.shape) - 1)  # one number a channel (or feature), the same over H and W
+    return (1 / (255 * std)).float().view(shape), (-mean / std).float().view(shape)
+
+
+def byte_statistics(x: Tensor, rows: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of ``x / 255`` a channel over ``rows`` of bytes (N, C, ...); float64 over rows."""
+    channels, per_channel = x.shape[1], x[0, 0].numel()
+    sums, squares = (torch.zeros(channels, dtype=torch.float64) for _ in range(2))
+    for some in rows.split(max(1, (1 << 18) // max(1, channels * per_channel))):
+        values = x.index_select(0, some).reshape(len(some), channels, -1).float()
+        sums += values.sum(2).double().sum(0)
+        squares += values.square_().sum(2).double().sum(0)
+    mean = sums / (len(rows) * per_channel)
+    std = (squares / (len(rows) * per_channel) - mean.square()).clamp_(min=0).sqrt_()
+    std = torch.where(std > 0, std, torch.full_like(std, 255.0))  # a channel of one value is only shifted
+    return tuple((mean / 255).tolist()), tuple((std / 255).tolist())

@@ -1,0 +1,182 @@
+"""What the labels of arrays pose: classes, several labels, or numbers; and their codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from danlu.errors import DanluError, did_you_mean
+from danlu.messages import say
+from danlu.types import Bad, Choice, Field, Kind, TaskName
+
+MAX_INTEGER_CLASSES = 200  # more distinct integers than this, with few rows each, are numbers and not classes
+IGNORED = -100  # torch's ignore_index
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the labels pose: their field, the task, and what was decided."""
+
+    field: Field
+    task: TaskName
+    choices: tuple[Choice, ...] = ()
+
+
+def as_values(y: Any) -> np.ndarray:
+    """Labels as one array (N, ...) of numbers or strings; tensors, lists, Series and pyarrow columns are welcome."""
+    if isinstance(y, Tensor):
+        return y.detach().cpu().float().numpy() if y.dtype == torch.bfloat16 else y.detach().cpu().numpy()
+    values = np.asarray(y)
+    if values.dtype == object:
+        flat = [v.decode() if isinstance(v, bytes) else v for v in values.ravel().tolist()]
+        kinds = {str if isinstance(v, str) else float for v in flat if v is not None}
+        as_text = kinds == {str}
+        values = np.asarray([("" if v is None else str(v)) if as_text else _number(v) for v in flat])
+        values = values.reshape(np.asarray(y).shape)
+    return values.astype(str) if values.dtype.kind == "S" else values
+
+
+def _number(value: Any) -> float:
+    try:
+        return float("nan") if value is None else float(value)
+    except (TypeError, ValueError) as error:
+        raise DanluError("DL163", where="y", found=type(value).__name__) from error
+
+
+def bad_labels(values: np.ndarray, where: str) -> list[Bad]:
+    """Rows whose label is missing: NaN, infinite, or empty text."""
+    missing = values == "" if values.dtype.kind == "U" else ~np.isfinite(values) if values.dtype.kind == "f" else None
+    if missing is None or not missing.any():
+        return []
+    rows = np.flatnonzero(missing.reshape(len(values), -1).any(axis=1))
+    return [Bad(f"{where} {row}", say("data.no_label")) for row in rows.tolist()]
+
+
+def infer_target(values: np.ndarray, task: str | None, *, keep: bool) -> Target:
+    """The target of the training labels ``values`` (N, ...).
+
+    ``keep``: the numbers go to a user's own model as they are (only text becomes codes, and float64 float32).
+    Otherwise classes are numbered 0.. in sorted order. DL154 when there is a single class.
+    """
+    if values.ndim == 2 and values.shape[1] == 1 and not keep:
+        values = values[:, 0]
+    found, why = task_of_labels(values, task)
+    if keep and task is None and found == "classification" and _has_negatives(values):
+        found, why = "custom", say("data.task.negative")
+    if found == "multilabel":
+        names = tuple(str(i) for i in range(values.shape[1]))
+        field = Field("y", "multilabel", "target", why, (len(names),), "float32", names)
+    elif found == "classification":
+        field = _classes_field(values, why, keep)
+    else:
+        shape = tuple(values.shape[1:])
+        kind: Kind = "number" if found == "regression" else "tensor"
+        field = Field("y", kind, "target", why, shape, "float32" if kind == "number" else _dtype(values))
+    if field.kind == "category" and len(field.classes) < 2:
+        raise DanluError("DL154", name=", ".join(field.classes), rows=len(values))
+    return Target(field, found, (Choice("task", found, why),))
+
+
+def task_of_labels(values: np.ndarray, task: str | None) -> tuple[TaskName, str]:
+    if task is not None:
+        return task, say("data.task.given")  # type: ignore[return-value]  # settings allow only the task names
+    if values.dtype.kind in "Ub":
+        return "classification", say("data.task.text" if values.dtype.kind == "U" else "data.task.bool")
+    whole = values.dtype.kind in "iu"
+    zero_one = bool(np.isin(values, (0, 1)).all())
+    if values.ndim == 1 or values.shape[1:] == (1,):
+        if whole:
+            return _task_of_integers(values)
+        return ("classification", say("data.task.zero_one")) if zero_one else ("regression", say("data.task.float"))
+    if values.ndim == 2 and zero_one and (values.sum(axis=1) == 1).all():
+        return "classification", say("data.task.one_hot")
+    if values.ndim == 2 and zero_one:
+        return "multilabel", say("data.task.multilabel", n=values.shape[1])
+    if values.ndim == 2 and not whole:
+        return "regression", say("data.task.floats", n=values.shape[1])
+    return "custom", say("data.task.custom", shape=tuple(values.shape[1:]))
+
+
+def _task_of_integers(values: np.ndarray) -> tuple[TaskName, str]:
+    distinct = len(np.unique(values))
+    if distinct > MAX_INTEGER_CLASSES and len(values) < 10 * distinct:
+        return "regression", say("data.task.many_integers", n=distinct, rows=len(values))
+    return "classification", say("data.task.integers", n=distinct)
+
+
+def _has_negatives(values: np.ndarray) -> bool:
+    """Whether there are labels such as -1, which a user's own loss may want to see as they are."""
+    return values.dtype.kind in "if" and bool(((values < 0) & (values != IGNORED)).any())
+
+
+def _classes_field(values: np.ndarray, why: str, keep: bool) -> Field:
+    if values.ndim == 2 and values.shape[1] > 1:  # one-hot
+        names = tuple(str(i) for i in range(values.shape[1]))
+        shape: tuple[int, ...] = (len(names),) if keep else ()
+        return Field("y", "category", "target", why, shape, "float32" if keep else "int64", names)
+    distinct = np.unique(values[values != IGNORED] if values.dtype.kind in "iu" else values)
+    if keep and values.dtype.kind in "iuf" and len(distinct) and distinct[0] >= 0:
+        names = tuple(str(i) for i in range(max(int(distinct[-1]) + 1, 2)))  # numbers reach the loss as they are
+    else:
+        names = tuple(class_name(v) for v in distinct.tolist())
+    return Field("y", "category", "target", why, tuple(values.shape[1:]) if keep else (), _dtype(values, keep), names)
+
+
+def _dtype(values: np.ndarray, keep: bool = True) -> str:
+    if values.dtype.kind in "Uiub" or not keep:
+        return "int64"
+    return "float32"
+
+
+def class_name(value: Any) -> str:
+    """1.0 and 1 are the class "1"; text is its own name."""
+    return (
+        str(int(value)) if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()) else str(value)
+    )
+
+
+def encode_target(field: Field, values: np.ndarray, part: str = "") -> Tensor:
+    """The codes or numbers of ``values`` under a training ``field``.
+
+    A class the training rows do not have raises DL155 with its name, count and the nearest known one.
+    """
+    if field.kind == "number":
+        return _standardised(field, values)
+    if field.kind != "category" or (field.shape and field.shape == (len(field.classes),)):
+        return torch.from_numpy(values.astype(field.dtype)).reshape(len(values), *field.shape)
+    if values.ndim == 2 and values.shape[1] == len(field.classes) > 1:
+        return torch.from_numpy(values.argmax(axis=1).astype(np.int64))
+    distinct, code = np.unique(values, return_inverse=True)
+    numbers = {name: i for i, name in enumerate(field.classes)}
+    table = np.empty(len(distinct), dtype=np.int64)
+    for i, value in enumerate(distinct.tolist()):
+        name = class_name(value)
+        if name in numbers:
+            table[i] = numbers[name]
+        elif value == IGNORED:
+            table[i] = IGNORED
+        else:
+            count = int((code == i).sum())
+            raise DanluError("DL155", where=part, name=name, count=count, near=did_you_mean(name, field.classes))
+    out = torch.from_numpy(table[code.reshape(values.shape)]).reshape(len(values), *field.shape)
+    return out if field.dtype == "int64" else out.to(torch.float32)
+
+
+def _standardised(field: Field, values: np.ndarray) -> Tensor:
+    """float32 ``(values - mean) / std``, computed in float64 so that a large mean costs no digits."""
+    wide = values.astype(np.float64).reshape(len(values), *field.shape)
+    if field.mean:
+        shape = field.shape or ()
+        wide = (wide - np.reshape(field.mean, shape)) / np.reshape(field.std, shape)
+    return torch.from_numpy(wide.astype(np.float32))
+
+
+def with_statistics(field: Field, values: np.ndarray) -> Field:
+    """A regression target's field with mean and std (float64) of the training rows ``values``, one a column."""
+    wide = values.astype(np.float64).reshape(len(values), -1)
+    std = wide.std(axis=0)
+    return replace(field, mean=tuple(wide.mean(axis=0).tolist()), std=tuple(np.where(std > 0, std, 1.0).tolist()))
