@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, IterDataPipe
+from torch.utils.data._utils import pin_memory as torch_pin
 from torch.utils.data._utils.collate import default_collate
 
-from danlu.data import memory, order
+from danlu.data import memory, order, sampling
 from danlu.data.memory import Place
+from danlu.data.sampling import Task
+from danlu.data.seeded import Reader
+from danlu.data.workers import Workers
+from danlu.errors import DanluError, did_you_mean
 from danlu.types import Bad
 
 
@@ -49,7 +56,8 @@ class Loader:
         on_bad: str = "stop",
         bad_limit: float = 0.001,
     ) -> None:
-        torch_loader: DataLoader[Any] = DataLoader(  # says what is wrong with the arguments as torch does
+        _check_options(dataset, shuffle, on_bad, cache)
+        template: DataLoader[Any] = DataLoader(  # says what is wrong with the arguments as torch does
             dataset,
             batch_size,
             shuffle,
@@ -68,25 +76,35 @@ class Loader:
             pin_memory_device=pin_memory_device,
             in_order=in_order,
         )
-        self.torch_loader = torch_loader
-        self.dataset, self.batch_size, self.drop_last = dataset, torch_loader.batch_size, torch_loader.drop_last
-        self.sampler, self.batch_sampler = torch_loader.sampler, torch_loader.batch_sampler
-        self.collate_fn, self.generator = torch_loader.collate_fn, generator
-        self.num_workers, self.pin_memory = num_workers, pin_memory
-        self.shuffle = bool(shuffle)
-        self.own_order = sampler is None and batch_sampler is None
+        self.dataset, self.num_workers, self.generator = dataset, num_workers, generator
+        self.batch_size, self.drop_last, self.shuffle = template.batch_size, drop_last, bool(shuffle)
+        self.sampler, self.batch_sampler = template.sampler, template.batch_sampler
+        self.collate_fn: Callable[[Any], Any] = template.collate_fn
+        self.worker_init_fn, self.persistent_workers = worker_init_fn, persistent_workers
+        self.pin_memory, self.pin_memory_device, self.in_order = pin_memory, pin_memory_device, in_order
+        self.timeout, self.prefetch_factor = timeout, template.prefetch_factor
+        self.multiprocessing_context = template.multiprocessing_context
         self.cache, self.on_bad, self.bad_limit = cache, on_bad, bad_limit
         self.bad: list[Bad] = []
         self.fixed = False
-        self._seed = seed
+        self._template, self._seed = template, seed
+        self._iterable = isinstance(dataset, IterableDataset)
+        self._own_order = sampler is None and batch_sampler is None
+        batched = self.collate_fn is default_collate and self.batch_sampler is not None
+        self._columns = memory.columns_of(dataset) if batched else None
         self._place, self._begun = Place(), False
-        self._columns = memory.columns_of(dataset) if self.collate_fn is default_collate else None
-        self._permutation: tuple[tuple[int, int], torch.Tensor] | None = None
+        self._permutation: tuple[tuple[int, int], Tensor] | None = None
+        self._seen: list[Any] = []  # indices a user's sampler gave this epoch
+        self._told = 0  # epoch last told to a user's sampler
+        self._drawn: list[str] = []
+        self._left_out: set[Any] = set()
+        self._workers: Workers | None = None
 
     @property
     def seed(self) -> int:
         if self._seed is None:
-            self._seed = int(torch.empty((), dtype=torch.int64).random_(generator=self.generator).item())
+            source = self.generator or sampling.generator_of(self.batch_sampler or self.sampler)
+            self._seed = int(torch.empty((), dtype=torch.int64, device="cpu").random_(generator=source).item())
         return self._seed
 
     @property
@@ -94,8 +112,17 @@ class Loader:
         """The epoch being read, or to be read by the first ``iter()``."""
         return self._place.epoch
 
+    @property
+    def _pin(self) -> bool:
+        return self.pin_memory and torch.accelerator.is_available()
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        names = "num_workers pin_memory timeout multiprocessing_context prefetch_factor persistent_workers"
+        return {name: getattr(self, name) for name in names.split()}
+
     def __len__(self) -> int:
-        return len(self.torch_loader)
+        return len(self._template)
 
     def state_dict(self) -> dict[str, int]:
         """All there is to know to go on: ``consumed`` counts this epoch's samples handed out so far."""
@@ -109,27 +136,127 @@ class Loader:
     def __iter__(self) -> Iterator[Any]:
         if self._begun:
             self._place = Place(self._place.epoch + (not self.fixed), 0)
-        self._begun = True
-        if self._columns is not None and self.own_order and self.batch_size is not None:
-            rows = self._order(self._place.epoch) if self.shuffle else None
-            pin = self.pin_memory and torch.accelerator.is_available()
-            return memory.batches(self._columns, rows, self.batch_size, self._stop(), self._place, pin=pin)
-        return iter(self.torch_loader)
+        self._begun, self._seen = True, []
+        place = self._place
+        if self._columns is None:
+            return self._read(place)
+        if not self._own_order:
+            return memory.picked(self._columns, self._tasks(place), place, pin=self._pin)
+        assert self.batch_size is not None
+        rows = self._order(place.epoch) if self.shuffle else None
+        return memory.batches(self._columns, rows, self.batch_size, self._stop(), place, pin=self._pin)
 
     def indices(self, epoch: int, start: int, stop: int) -> list[Any]:
-        """Row numbers at positions ``start`` to ``stop`` of ``epoch``: which samples a batch was made of."""
+        """Row numbers at positions ``start`` to ``stop`` of ``epoch``: which samples a batch was made of.
+
+        With a sampler of the user's these are known for what has been read of the current epoch only.
+        """
+        if self._iterable:
+            return list(range(start, stop))
+        if not self._own_order:
+            known = self._seen if epoch == self._place.epoch else []
+            return known[start:stop]
         if not self.shuffle:
             return list(range(len(self.dataset)))[start:stop]
         rows: list[int] = self._order(epoch)[start:stop].tolist()
         return rows
 
+    def close(self) -> None:
+        """End persistent workers now, not when the loader is dropped."""
+        workers, self._workers = self._workers, None
+        if workers is not None:
+            workers.close()
+
+    # ---- reading
+
+    def _read(self, place: Place) -> Iterator[Any]:
+        """Batches of one pass through the user's dataset, in this process or by workers."""
+        reader, workers = self._reader(), None
+        if self.num_workers:
+            workers = self._workers or Workers(reader, self.seed, place.epoch, self.worker_init_fn, **self._options)
+            self._workers = workers if self.persistent_workers else None
+        tasks = self._tasks(place)
+        results = workers.read(tasks) if workers else ((task, reader.fetch(task)) for task in tasks)
+        skip, ended = place.consumed, set()
+        if self._iterable:
+            place.consumed = 0
+        try:
+            for task, fetched in results:
+                if fetched.failure is not None:
+                    fetched.failure.reraise()
+                self._drawn = list(fetched.drawn)
+                place.consumed += fetched.read
+                for row in fetched.bad:
+                    self._leave_out(*row, seen=place.consumed)
+                if fetched.ended:
+                    ended.add(task.number % max(1, self.num_workers))
+                if fetched.rows and place.consumed > skip * self._iterable:
+                    yield _pinned(fetched.batch) if self._pin and not workers else fetched.batch
+                if len(ended) == max(1, self.num_workers):
+                    return
+        finally:
+            if workers is not None and not self.persistent_workers:
+                workers.close()
+
+    def _reader(self) -> Reader:
+        reader = Reader(
+            self.dataset,
+            self.collate_fn,
+            iterable=self._iterable,
+            single=self.batch_sampler is None,
+            skip=self.on_bad == "skip",
+            drop_last=self.drop_last,
+        )
+        reader.drawn = list(self._drawn)
+        return reader
+
+    def _tasks(self, place: Place) -> Iterator[Task]:
+        """What to read, from ``place`` on."""
+        size = self.batch_size or 1
+        if self._iterable:
+            return sampling.endless(self.seed, place.epoch, place.consumed, size)
+        if self._own_order:
+            rows = self._order(place.epoch) if self.shuffle else None
+            return sampling.ordered(self.seed, place.epoch, rows, place.consumed, self._stop(), size)
+        sampler = self.sampler if self.batch_sampler is None else self.batch_sampler
+        parts = [sampler, getattr(sampler, "sampler", None)]
+        self._told = sampling.set_epoch(parts, place.epoch, self._told)
+        note, single = self._seen.extend, self.batch_sampler is None
+        return sampling.sampled(self.seed, place.epoch, sampler, place.consumed, note, single=single)
+
+    def _leave_out(self, index: Any, where: str, why: str, *, seen: int) -> None:
+        """Note a bad sample; too many of them are an error. One is always allowed, unless the limit is 0."""
+        if index in self._left_out:
+            return
+        self._left_out.add(index)
+        self.bad.append(Bad(where, why))
+        total = seen if self._iterable else len(self.dataset)
+        if len(self.bad) > math.ceil(self.bad_limit * total):
+            facts = {"count": len(self.bad), "total": total, "limit": self.bad_limit, "why": why}
+            raise DanluError("DL194", where=", ".join(b.where for b in self.bad[:5]), **facts)
+
     def _stop(self) -> int:
-        """Samples an epoch hands out."""
+        """Samples an epoch in danlu's own order hands out."""
         n = len(self.dataset)
         return n // self.batch_size * self.batch_size if self.drop_last and self.batch_size else n
 
-    def _order(self, epoch: int) -> torch.Tensor:
+    def _order(self, epoch: int) -> Tensor:
         key = (self.seed, epoch)
         if self._permutation is None or self._permutation[0] != key:
             self._permutation = key, order.permutation(*key, len(self.dataset))
         return self._permutation[1]
+
+
+def _pinned(batch: Any) -> Any:
+    return torch_pin.pin_memory(batch)  # type: ignore[no-untyped-call]
+
+
+def _check_options(dataset: Any, shuffle: bool | None, on_bad: str, cache: str) -> None:
+    """What torch's DataLoader does not check, or says less clearly."""
+    for name, value, known in (("on_bad", on_bad, ("stop", "skip")), ("cache", cache, ("auto", "off"))):
+        if value not in known:
+            raise DanluError("DL198", where=f"{name}={value!r}", name=name, meant=did_you_mean(str(value), known))
+    if isinstance(dataset, IterDataPipe):
+        raise DanluError("DL199", where=type(dataset).__name__)
+    if shuffle and hasattr(dataset, "__len__") and len(dataset) == 0:
+        raise DanluError("DL197", where=type(dataset).__name__)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Subset, TensorDataset
 
 from danlu.data.columns import Columns
+from danlu.data.sampling import Task
 
 CHUNK_BYTES = 256 << 10  # what one kept batch may hold on to; stays in the second-level cache
 CHUNK_BATCHES = 512  # splitting so many takes about a millisecond: the longest pause between two batches
@@ -45,7 +46,8 @@ def _plain(t: Tensor) -> bool:
 def _rows(indices: Any, n: int) -> Tensor | None:
     """Row numbers as int64 ``(B,)`` with negative ones counted from the end; None if they are something else."""
     try:
-        rows = indices if isinstance(indices, Tensor) else torch.as_tensor([i.__index__() for i in indices])
+        numbers = indices if isinstance(indices, Tensor) else [i.__index__() for i in indices]
+        rows = torch.as_tensor(numbers, device=None if isinstance(indices, Tensor) else "cpu")
     except (AttributeError, TypeError, ValueError):
         return None
     if rows.dtype is torch.bool or rows.is_floating_point() or rows.ndim != 1:
@@ -81,6 +83,19 @@ def batches(
             place.consumed = min(place.consumed + size, stop)
             yield list(batch)
         start, chunk = end, min(2 * chunk, limit)
+
+
+def picked(columns: Columns, tasks: Iterator[Task], place: Place, *, pin: bool = False) -> Iterator[list[Any]]:
+    """Batches of the rows a user's sampler names, each gathered when it is due."""
+    device = columns.tensors[0].device if columns.index is None else columns.index.device
+    for task in tasks:
+        rows = _rows(task.indices, len(columns))
+        if rows is None:
+            raise IndexError(f"a sampler of {len(columns)} rows gave {task.indices}")
+        with torch.inference_mode(False):
+            parts = columns.gather(rows.to(device))
+        place.consumed += len(rows)
+        yield [p.pin_memory() for p in parts] if pin else list(parts)
 
 
 def _limit(parts: tuple[Tensor, ...], rows: int, size: int) -> int:

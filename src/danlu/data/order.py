@@ -15,8 +15,8 @@ ORDER, SAMPLE, COLLATE, SAMPLER, WORKER = range(5)
 
 def permutation(seed: int, epoch: int, n: int) -> Tensor:
     """The shuffled order of ``n`` rows in ``epoch``: int64, shape ``(n,)``."""
-    generator = torch.Generator().manual_seed(stream_seed(seed, epoch, ORDER))
-    return torch.randperm(n, generator=generator)
+    generator = torch.Generator("cpu").manual_seed(stream_seed(seed, epoch, ORDER))
+    return torch.randperm(n, generator=generator, device="cpu")
 
 
 def sample_seed(seed: int, epoch: int, position: int, stream: int = SAMPLE) -> int:
