@@ -1,0 +1,158 @@
+"""The verbs, read this first: each line of train() is one call into one room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Unpack
+
+from torch import nn
+
+from danlu import models, record, weights
+from danlu import run as run_folder
+from danlu.errors import DanluError
+from danlu.finish import finish
+from danlu.loop import steps
+from danlu.lookup import is_reference, resolve
+from danlu.messages import set_language
+from danlu.plan import Asked
+from danlu.predict import Predictor
+from danlu.session import open_session
+from danlu.settings import SettingsDict, make_settings
+from danlu.types import Prediction, Schema, Stepped
+
+
+@dataclass
+class Run:
+    """A finished run. ``metrics`` has "test/accuracy", "test/accuracy_low", … ; ``history`` one dict an epoch."""
+
+    dir: Path
+    model: nn.Module
+    metrics: dict[str, Any]
+    best_epoch: int
+    history: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    predictor: Predictor | None = field(default=None, repr=False)
+
+    def predict(self, inputs: Any) -> list[Prediction]:
+        """Answers for raw input, prepared as in training; see ``Predictor.predict``."""
+        assert self.predictor is not None
+        return self.predictor.predict(inputs)
+
+    def test(self, data: Any) -> dict[str, Any]:
+        """The task's metrics on other data, with intervals; keys as in ``metrics``."""
+        return test(self.dir, data, model=self.model)
+
+
+def train(
+    data: Any,
+    test: Any = None,
+    *,
+    val: Any = None,
+    model: Any = None,
+    loss: Any = None,
+    optimizer: Any = None,
+    run: str | Path | None = None,
+    **settings: Unpack[SettingsDict],
+) -> Run:
+    """Train, validate every epoch, keep the best, test once, save; the answer is a ``Run``.
+
+    Args:
+        data: path | "file.py:name" | Dataset | torch DataLoader | arrays | table | (data, test) tuple.
+        test, val: the same; without them danlu splits its own sources 70/15/15 and a user's Dataset 90/10.
+        model: name | "file.py:Class" | nn.Module (trained in place; it ends with the saved weights, in eval()).
+        loss: name | Module | callable ``(output, target) -> 0-d tensor or (sum, weight)`` | dict of them.
+        optimizer: name | factory(params) | an instance over this model's parameters.
+        run: the run's folder; one that exists is continued exactly where it stopped.
+        settings: the fields of ``danlu.settings.Settings``.
+
+    Raises:
+        DanluError: a mistake in the input or settings, with its place and the fix.
+        Interrupted: Ctrl-C or SIGTERM; everything is saved, ``.run`` is the folder to resume.
+    """
+    wanted = make_settings(settings)
+    set_language(wanted.lang)
+    with open_session(Asked(data, test, val, model, loss, optimizer, wanted), run) as session:
+        plan = session.plan
+        for event in steps(
+            plan.model,
+            plan.loader,
+            plan.criterion,
+            plan.optimizer,
+            epochs=plan.epochs,
+            steps=plan.limit,
+            schedule=plan.schedule,
+            ema=plan.ema,
+            clip_norm=wanted.clip_norm,
+            clip_value=wanted.clip_value,
+            accumulate=wanted.accumulate,
+            precision=plan.precision,
+            progress=session.progress,
+        ):
+            if type(event) is Stepped:
+                session.stepped(event)
+            else:
+                session.epoch_done(event)
+        metrics = finish(session)
+        predictor = Predictor(plan.model, plan.schema, plan.model_config["scale"], plan.precision)
+        return Run(session.folder.path, plan.model, metrics, session.best.epoch, session.history, predictor)
+
+
+def resume(run: str | Path = "runs/latest", **settings: Unpack[SettingsDict]) -> Run:
+    """Go on with a run that stopped, exactly; or, with more epochs, steps or time, train a finished one further.
+
+    A run made from Python objects is resumed by running its script again with ``run=DIR`` (DL312).
+    """
+    folder = run_folder.resolve(run)
+    arguments = record.arguments_of(folder)
+    if settings:
+        arguments = record.longer(folder, arguments, make_settings(settings))
+    return train(**arguments, run=folder)
+
+
+def load(path: str | Path, *, model: Any = None) -> Predictor:
+    """A trained model from its run folder (or its ``model/`` folder), ready to predict. Loading never runs code.
+
+    ``model``: needed where the class is the user's own: the class, an instance, or "file.py:Class".
+    """
+    config, schema, tensors = weights.load_model_files(Path(path))
+    module = _module(config, schema, model, path)
+    weights.fill(module, tensors, where=str(path))
+    return Predictor(module.eval(), schema, config.get("scale", "logits"))
+
+
+def _module(config: Mapping[str, Any], schema: Schema, model: Any, path: str | Path) -> nn.Module:
+    """danlu's own model by its name and arguments, or the user's class as he gave it."""
+    made = config["model"]
+    if isinstance(model, str) and is_reference(model):
+        model = resolve(model)
+    if model is None and "name" not in made:
+        raise DanluError("DL314", where=str(path), name=made.get("class", "?"))
+    if isinstance(model, nn.Module):
+        return model
+    if isinstance(model, type):
+        return models.instantiate(model, schema)
+    if callable(model):
+        return model()  # type: ignore[no-any-return]
+    return models.build(made["name"], made["arguments"])
+
+
+def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None) -> dict[str, float]:
+    """Metrics of a trained model with 95 % intervals: on ``data``, or on the run's own test part.
+
+    ``data`` holds inputs and targets, in the form the model was trained on.
+    """
+    folder = run_folder.resolve(run)
+    predictor = load(folder, model=model)
+    arguments = record.arguments_of(folder, objects=data is not None)
+    tested, train_part = labelled(predictor.schema, arguments, data, str(folder))
+    result = evaluate(predictor.module, tested, TASKS[predictor.schema.task], predictor.schema, None, keep=True)
+    raise NotImplementedError(result, train_part)
+
+
+def demo(kind: str = "image", **settings: Unpack[SettingsDict]) -> Run:
+    """The main job on real data that travels with the package: handwritten digits, or a table of penguins."""
+    folder = Path(__file__).parent / "demo"
+    if kind == "table":
+        return train(str(folder / "penguins.csv"), target="species", **settings)
+    return train(str(folder / "digits"), **settings)

@@ -1,0 +1,125 @@
+"""After the last step: the best weights, the one test, and the files that stay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from danlu import metrics, state
+from danlu.checkpoint import load_step
+from danlu.data.columns import Columns
+from danlu.evaluate import Evaluation
+from danlu.messages import say
+from danlu.plan import Plan
+from danlu.report import events
+from danlu.report.card import model_card
+from danlu.session import Session, monitor
+from danlu.tasks import Task
+from danlu.types import Choice
+from danlu.weights import save_model
+
+
+def finish(session: Session) -> dict[str, Any]:
+    """Deliver the best weights, test them once, write everything down; returns the run's metrics."""
+    session.saver.wait()
+    deliver_best(session)
+    plan = session.plan
+    results: dict[str, Any] = {"best_epoch": session.best.epoch}
+    best = next((e for e in session.history if e["epoch"] == session.best.epoch), None)
+    if best is not None:
+        results |= {k: v for k, v in best["metrics"].items() if k.startswith("val/")}
+    if plan.test_loader is not None:
+        tested = session.evaluate(plan.test_loader, keep=True)
+        results |= test_results(plan.task, tested, train_targets(plan))
+        write_predictions(session, tested)
+    config = {**plan.model_config, "monitor": monitor(plan)[0]}
+    save_model(session.folder.model, plan.model, config, plan.schema)
+    session.folder.write_text("README.md", model_card(session.folder.path.name, plan.schema, config, results))
+    session.folder.log(events.done(results, str(session.folder.path)))
+    session.reporter.done(results, session.folder.path, next_commands(session))
+    return results
+
+
+def next_commands(session: Session) -> list[str]:
+    """Lines to paste: use the model, test it on other data, train it further."""
+    folder = session.folder.path
+    own = "" if "name" in session.plan.model_config["model"] else " --model my.py:" + type(session.plan.model).__name__
+    lines = [f"danlu predict {folder} {example_input(session.plan)}{own}", f"danlu test {folder}{own}"]
+    if session.plan.data.path is not None and session.plan.epochs:
+        lines.append(f"danlu resume {folder} --epochs {2 * session.plan.epochs}")
+    return lines
+
+
+def example_input(plan: Plan) -> str:
+    return {"table": "new.csv", "images": "photo.jpg"}.get(plan.schema.origin, "x.npy")
+
+
+def deliver_best(session: Session) -> None:
+    """The model ends with the weights that are saved, in eval(): the best epoch's, averaged ones with EMA."""
+    plan = session.plan
+    if session.best.step != session.progress.step:
+        found = load_step(session.folder.checkpoints, session.best.step)
+        if found is None:
+            session.reporter.choice(Choice("weights", "last", say("best.lost", epoch=session.best.epoch)))
+        else:
+            state.restore_weights(found.tensors, found.values, plan.model, plan.ema)
+    if plan.ema is not None:
+        plan.ema.copy_to_model()
+        plan.ema = None
+    plan.model.eval()
+
+
+def test_results(task: Task, tested: Evaluation, train_target: Tensor | None) -> dict[str, Any]:
+    """``test/<metric>`` with ``_low``, ``_high``, ``_interval`` (its kind) and ``_baseline``."""
+    results: dict[str, Any] = {f"test/{k}": v for k, v in tested.metrics.items()}
+    results["test/rows"] = tested.rows
+    if tested.decoded is None or tested.target is None:
+        return results
+    for name, (low, high, kind) in metrics.intervals(task.metrics, tested.decoded, tested.target).items():
+        results |= {f"test/{name}_low": low, f"test/{name}_high": high, f"test/{name}_interval": kind}
+    if train_target is not None:
+        trivial = metrics.baseline(task.name, train_target, tested.target)
+        results["test/baseline"] = trivial.pop("what")
+        results |= {f"test/{k}_baseline": v for k, v in trivial.items() if f"test/{k}" in results}
+    return results
+
+
+def train_targets(plan: Plan) -> Tensor | None:
+    """The training rows' targets in the metrics' form: what a model that learnt nothing would answer from."""
+    if isinstance(plan.data.train, Columns):
+        rows = plan.data.train.gather(torch.arange(len(plan.data.train)))[-1]
+        return plan.task.target(rows, plan.schema)
+    known = getattr(plan.data.train, "targets", None)
+    if known is None:
+        known = getattr(plan.data.train, "labels", None)
+    try:
+        return None if known is None else plan.task.target(torch.as_tensor(known), plan.schema)
+    except (TypeError, ValueError, RuntimeError):  # a list of something else: no baseline then
+        return None
+
+
+def write_predictions(session: Session, tested: Evaluation) -> None:
+    """predictions.parquet: every test row's name, truth and answer."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if tested.decoded is None or tested.target is None:
+        return
+    plan = session.plan
+    name = getattr(plan.data.test, "name", None)
+    keys = [name(i) if callable(name) else str(i) for i in range(tested.rows)]
+    answers = plan.task.predictions(tested.decoded, plan.schema)
+    names = plan.schema.classes
+    truth: list[Any] = tested.target.tolist()
+    if plan.schema.task == "classification" and names:
+        truth = [names[k] if 0 <= k < len(names) else str(k) for k in truth]
+    columns: dict[str, Any] = {"row": keys, "truth": truth}
+    if answers and answers[0].label is not None:
+        columns["prediction"] = [a.label for a in answers]
+    else:
+        columns["prediction"] = [a.value for a in answers]
+    if answers and answers[0].score is not None:
+        columns["score"] = [a.score for a in answers]
+    pq.write_table(pa.table(columns), session.folder.path / "predictions.parquet")

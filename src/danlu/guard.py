@@ -1,0 +1,112 @@
+"""The NaN guard: looks at the gradient norm before each update, so that bad gradients never reach the weights."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from danlu.batch import Batches, split_batch
+from danlu.errors import DanluError
+from danlu.messages import say
+
+_guards: weakref.WeakKeyDictionary[torch.optim.Optimizer, Guard] = weakref.WeakKeyDictionary()
+
+
+class NotFinite(DanluError):
+    """NaN or infinity in the gradients. ``facts``: ``step`` (counted by the guard), ``cause``, ``rows`` of the batch."""
+
+
+class Guard:
+    """One optimizer's watch. How it looks depends on where the gradients are:
+
+    - ``now`` (CPU): the norm is read before the update, which costs nothing there.
+    - ``fused`` (GPU, fused optimizer): a flag on the device makes the optimizer's own kernel skip this and all
+      later updates; the host reads the flag one step later, without waiting for the device.
+    - ``later`` (GPU, other optimizers): the same flag, but nothing skips the update; weights must be rolled back.
+    """
+
+    def __init__(self, mode: str, device: torch.device) -> None:
+        self.mode, self.device = mode, device
+        self.seen = 0  # updates looked at
+        self._first_bad: Tensor | None = None  # on the device: number of the first bad update, 0 = none so far
+        self._copy: Tensor | None = None  # on the host
+        self._event: Any = None
+
+    @staticmethod
+    def of(optimizer: torch.optim.Optimizer) -> Guard:
+        """The guard of this optimizer, made at the first call."""
+        guard = _guards.get(optimizer)
+        if guard is None:
+            device = next((p.device for g in optimizer.param_groups for p in g["params"]), torch.device("cpu"))
+            fused = all(group.get("fused") for group in optimizer.param_groups)
+            guard = Guard("now" if device.type == "cpu" else ("fused" if fused else "later"), device)
+            _guards[optimizer] = guard
+        return guard
+
+    def look(self, norm: Tensor, loss: Tensor, model: nn.Module, batch: Any, optimizer: torch.optim.Optimizer) -> None:
+        """Judge one update's gradients by their norm (0-d); raises DL301 when this or an earlier one was bad."""
+        self.seen += 1
+        if self.mode == "now":
+            if not math.isfinite(norm.item()):
+                raise NotFinite("DL301", step=self.seen, **diagnosis(loss, model, batch, optimizer))
+            return
+        self.settle(wait=False)
+        if self._first_bad is None:
+            self._first_bad = torch.zeros((), dtype=torch.int64, device=self.device)
+        bad = (~torch.isfinite(norm)) & (self._first_bad == 0)
+        self._first_bad += bad * self.seen
+        if self.mode == "fused":
+            optimizer.found_inf = (self._first_bad > 0).to(torch.float32)  # type: ignore[attr-defined]
+        if self._event is None:
+            self._copy = self._first_bad.to("cpu", non_blocking=True)
+            self._event = torch.cuda.Event() if self.device.type == "cuda" else None
+            if self._event is not None:
+                self._event.record()
+
+    def settle(self, *, wait: bool = True) -> None:
+        """Read the device's flag if it has arrived (or wait for it); raises DL301 when an update was bad."""
+        if self._first_bad is None:
+            return
+        if wait:
+            first = int(self._first_bad.item())
+        elif self._event is not None and self._copy is not None and self._event.query():
+            first, self._event = int(self._copy.item()), None
+        else:
+            return
+        if first:
+            raise NotFinite("DL302" if self.mode == "later" else "DL301", step=first, cause=say("nan.later"), rows=[])
+
+
+def grad_norm(optimizer: torch.optim.Optimizer) -> Tensor:
+    """The 2-norm of all gradients together, 0-d, equal bit for bit to ``torch.nn.utils.get_total_norm``."""
+    grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    if not grads:
+        return torch.zeros(())
+    first = grads[0]
+    if first.is_sparse or any(g.dtype != first.dtype or g.device != first.device for g in grads):
+        return nn.utils.get_total_norm(grads)
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
+
+
+def diagnosis(loss: Tensor, model: nn.Module, batch: Any, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Where the trouble begins: in the inputs (which of the batch's rows), the loss, or one parameter's gradient."""
+    args, kwargs, target = split_batch(model, batch[0] if type(batch) is Batches else batch)
+    rows: list[int] = []
+    for value in [*args, *kwargs.values(), target]:
+        if isinstance(value, Tensor) and value.is_floating_point() and value.ndim:
+            finite = torch.isfinite(value.reshape(len(value), -1)).all(1)  # (B,)
+            rows += torch.nonzero(~finite).flatten().tolist()
+    if rows:
+        return {"cause": say("nan.input"), "rows": sorted(set(rows)), "loss": float(loss)}
+    if not math.isfinite(float(loss)):
+        return {"cause": say("nan.loss", loss=float(loss)), "rows": [], "loss": float(loss)}
+    names = {p: name for name, p in model.named_parameters()}
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            if p.grad is not None and not torch.isfinite(p.grad).all():
+                return {"cause": say("nan.gradient", name=names.get(p, "?")), "rows": [], "loss": float(loss)}
+    return {"cause": say("nan.overflow"), "rows": [], "loss": float(loss)}

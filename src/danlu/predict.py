@@ -1,0 +1,68 @@
+"""Predictor: a trained model, its schema and its task; raw input in, named answers out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from danlu.batch import to_device
+if True:
+    RawBatch = Any
+    raw_batches = None
+from danlu.device import Precision, kept_randomness
+from danlu.errors import DanluError
+from danlu.evaluate import evaluating
+from danlu.tasks import TASKS
+from danlu.types import Prediction, Schema
+
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """What ``danlu.load`` returns. ``module`` is a plain ``nn.Module`` in eval mode."""
+
+    module: nn.Module
+    schema: Schema
+    scale: str = "logits"  # what the module's outputs are, see tasks.base.Scale
+    precision: Precision = Precision()
+    max_pixels: int = 100_000_000
+
+    def predict(self, inputs: Any, *, batch_size: int = BATCH) -> list[Prediction]:
+        """One answer for each input, in order.
+
+        ``inputs``: paths of images, a folder or a table; rows as dicts; a DataFrame; arrays or tensors ``(N, …)`` or one
+        sample without the first dimension; PIL images. Prepared as in training. An unreadable input raises its error.
+        """
+        answers: list[Prediction] = []
+        for raw, found in self.stream(inputs, batch_size=batch_size):
+            if raw.bad:
+                raise DanluError("DL308", where=raw.bad[0].where, reason=raw.bad[0].why)
+            answers += found
+        return answers
+
+    def stream(self, inputs: Any, *, batch_size: int = BATCH) -> Iterator[tuple[RawBatch, list[Prediction]]]:
+        """Batch by batch, for input larger than memory: what was read (keys, bad ones) and an answer for each key."""
+        for raw in raw_batches(self.schema, inputs, batch_size=batch_size, max_pixels=self.max_pixels):
+            yield raw, self.answers(raw.tensors) if raw.tensors is not None else []
+
+    def answers(self, tensors: Iterable[Any]) -> list[Prediction]:
+        """Answers for a batch that is ready for the model."""
+        task = TASKS[self.schema.task]
+        if task.name == "custom":
+            raise DanluError("DL309")
+        return task.predictions(task.decode(self.outputs(tensors), self.schema, self.scale).cpu(), self.schema)
+
+    def outputs(self, tensors: Iterable[Any]) -> Tensor:
+        """What the module itself answers to a batch that is ready for it."""
+        device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
+        run: Callable[..., Any] = self.module
+        with kept_randomness(seed=0), evaluating(self.module), self.precision.autocast():
+            output = run(*to_device(tuple(tensors), device))
+        logits = getattr(output, "logits", None)
+        result: Tensor = output if logits is None else logits
+        return result

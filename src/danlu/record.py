@@ -1,0 +1,113 @@
+"""What run.toml says of a run: its arguments, what was chosen, and which Python objects it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from danlu.errors import DanluError
+from danlu.messages import say
+from danlu.plan import Asked
+from danlu.settings import LENGTHS, Settings, changed, make_settings, merge_settings, read_toml
+
+FREE = frozenset({"lang", "check", "workers", "cache"})  # never change the result, so a resumed run may differ in them
+FILE = "run.toml"
+PARTS = ("data", "test", "val", "model", "loss", "optimizer")
+
+
+def arguments(asked: Asked) -> dict[str, Any]:
+    """run.toml's content for what was asked: plain values as keys, Python objects described in a table of their own."""
+    plain: dict[str, Any] = {}
+    objects: dict[str, str] = {}
+    given: dict[str, Any] = {name: getattr(asked, name) for name in PARTS} | changed(asked.settings)
+    for name, value in given.items():
+        if value is None:
+            continue
+        if is_plain(value):
+            plain[name] = str(value) if isinstance(value, Path) else value
+        else:
+            objects[name] = describe(value)
+    return plain | ({"objects": objects} if objects else {})
+
+
+def is_plain(value: Any) -> bool:
+    """Whether run.toml can hold the value itself."""
+    if isinstance(value, (list, tuple)):
+        return all(is_plain(v) for v in value)
+    return isinstance(value, (str, Path, bool, int, float))
+
+
+def describe(value: Any) -> str:
+    """A Python object by what must not change between a run and its resumption: class, names, shapes, length."""
+    name = f"{type(value).__module__}.{type(value).__qualname__}"
+    if isinstance(value, nn.Module):
+        shapes = [f"{k}{tuple(p.shape)}" for k, p in value.named_parameters()]
+        count = sum(p.numel() for p in value.parameters())
+        digest = hashlib.sha256(" ".join(shapes).encode()).hexdigest()[:8]
+        return f"{name}, {count} parameters in {len(shapes)} tensors ({digest})"
+    if isinstance(value, Optimizer):
+        plain = {k: v for k, v in value.defaults.items() if isinstance(v, (bool, int, float))}
+        return f"{name} {plain}"
+    if isinstance(value, Tensor) or hasattr(value, "shape"):
+        return f"{name} {tuple(value.shape)} {value.dtype if hasattr(value, 'dtype') else ''}".rstrip()
+    if isinstance(value, (tuple, list)):
+        return "(" + ", ".join(describe(v) for v in value[:8]) + ")"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{k}: {describe(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (str, bool, int, float)):
+        return repr(value)
+    if isinstance(value, type) or callable(value) and hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    try:
+        return f"{name} of {len(value)}"
+    except TypeError:
+        return name
+
+
+def compare(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """The same command continues a run; another one is refused with every difference (DL311)."""
+    old, new = _flat(before), _flat(now)
+    names = [k for k in sorted(old.keys() | new.keys()) if _same(old.get(k)) != _same(new.get(k)) and k not in FREE]
+    if not names:
+        return
+    differences = "; ".join(say("record.difference", name=k, old=old.get(k, "–"), new=new.get(k, "–")) for k in names)
+    longer = [k for k in names if k in LENGTHS and k in new]
+    line = f"danlu resume {folder}" + "".join(f" --{k} {new[k]}" for k in longer)
+    raise DanluError("DL311", where=str(folder), differences=differences, line=line)
+
+
+def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    objects = dict(record.get("objects", {}))
+    return {k: v for k, v in record.items() if k not in ("objects", "chosen")} | objects
+
+
+def _same(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def arguments_of(folder: Path) -> dict[str, Any]:
+    """train()'s arguments as run.toml has them; DL312 when some of them were Python objects."""
+    record = read_toml(folder / FILE)
+    if record.get("objects"):
+        raise DanluError("DL312", where=str(folder / FILE), objects=", ".join(record["objects"]), run=str(folder))
+    return {k: v for k, v in record.items() if k not in ("chosen", "objects")}
+
+
+def longer(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a run that goes on with another length; anything else that differs is refused by compare()."""
+    names = {f.name for f in fields(Settings)}
+    kept = {k: v for k, v in before.items() if k not in names}
+    merged = merge_settings({k: v for k, v in before.items() if k in names}, wanted)
+    return kept | changed(make_settings(merged))
+
+
+def chosen_for_longer(chosen: Mapping[str, Any], step: int) -> dict[str, Any]:
+    """The choices of a run that is trained further from ``step``: its length is decided again, its schedule starts there."""
+    kept = {k: v for k, v in chosen.items() if k not in ("epochs", "total_steps")}
+    return kept | {"schedule_from": step}

@@ -1,0 +1,49 @@
+"""The model card: README.md of a run, with the front-matter that Hugging Face's hub reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from danlu.messages import language, say
+from danlu.types import Schema
+
+TAGS = {
+    ("classification", "images"): "image-classification",
+    ("classification", "idx"): "image-classification",
+    ("classification", "table"): "tabular-classification",
+    ("regression", "table"): "tabular-regression",
+}
+
+
+def model_card(name: str, schema: Schema, config: Mapping[str, Any], results: Mapping[str, float]) -> str:
+    """What the model is, how good it is with intervals beside the baseline, and how to use it."""
+    tag = TAGS.get((schema.task, schema.origin), "other")
+    front = ["---", "library_name: danlu", f"pipeline_tag: {tag}", f"language: {language()}", "---", ""]
+    model = config["model"].get("name") or config["model"].get("class", "?")
+    inputs = [f.name for f in schema.inputs]
+    listed = ", ".join(inputs[:12]) + (" …" if len(inputs) > 12 else "")
+    body = [f"# {name}", "", say("card.what", model=model, task=schema.task, inputs=listed), ""]
+    if schema.classes:
+        names = ", ".join(schema.classes[:50]) + (" …" if len(schema.classes) > 50 else "")
+        body += [say("card.classes", count=len(schema.classes), names=names), ""]
+    rows = [row(results, key) for key in results if f"{key}_low" in results or f"{key}_baseline" in results]
+    if rows:
+        body += [say("card.results", rows=f"{results['test/rows']:,.0f}"), "", say("card.head"), "|---|---|---|---|", *rows, ""]
+    body += [say("card.use"), "", "```python", "import danlu", 'model = danlu.load(".")']
+    body += [f"model.predict([{example(schema)}])", "```", ""]
+    return "\n".join(front + body)
+
+
+def row(results: Mapping[str, float], key: str) -> str:
+    low, high = results.get(f"{key}_low"), results.get(f"{key}_high")
+    interval = f"{low:.4g} – {high:.4g}" if low is not None and high is not None else ""
+    baseline = results.get(f"{key}_baseline")
+    beside = f"{baseline:.4g}" if baseline is not None else ""
+    return f"| {key.removeprefix('test/')} | {results[key]:.4g} | {interval} | {beside} |"
+
+
+def example(schema: Schema) -> str:
+    if schema.origin == "table":
+        return "{" + ", ".join(f'"{f.name}": …' for f in schema.inputs[:3]) + "}"
+    return '"photo.jpg"' if schema.origin in ("images", "idx") else "x"

@@ -1,0 +1,349 @@
+"""One training run while it is open: its folder, its plan, its place, and what is written down on the way."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from danlu import record, state
+from danlu import run as run_folder
+from danlu.checkpoint import Checkpoint, Saver, latest
+from danlu.device import agree
+from danlu.errors import DanluError, Interrupted
+from danlu.evaluate import Evaluation, evaluate
+from danlu.interrupts import Stop, caught_signals
+from danlu.loop import Progress
+from danlu.messages import say
+from danlu.plan import Asked, Plan, make_plan
+from danlu.report import events
+from danlu.report.terminal import Reporter
+from danlu.run import RunFolder
+from danlu.settings import parse_time
+from danlu.types import Choice, Epoch, Stepped
+
+SAVE_SECONDS = 20.0  # an epoch that is not the best is saved when the last save is so long ago
+LOGGED_STEPS = 1000  # at most so many step events in metrics.jsonl
+
+
+@dataclass
+class Best:
+    """The best validation so far."""
+
+    key: tuple[float, float] = (-math.inf, -math.inf)  # larger is better; the loss decides between equals
+    epoch: int = 0
+    step: int = 0
+    stale: int = 0  # epochs since
+
+    def to_json(self) -> list[Any]:
+        return [None if math.isinf(k) else k for k in self.key] + [self.epoch, self.step, self.stale]
+
+    @staticmethod
+    def from_json(value: list[Any]) -> Best:
+        first, second = (-math.inf if k is None else k for k in value[:2])
+        return Best((first, second), *value[2:])
+
+
+@dataclass
+class Session:
+    """Everything that changes while training. ``api.train`` reads as the story; here are its verbs."""
+
+    folder: RunFolder
+    plan: Plan
+    reporter: Reporter
+    saver: Saver
+    stop: Stop
+    progress: Progress = field(default_factory=Progress)
+    best: Best = field(default_factory=Best)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    started: float = field(default_factory=time.perf_counter)
+    elapsed_before: float = 0.0  # seconds of training before this process
+    last_saved: tuple[int, float] = (-1, 0.0)  # step, time
+
+    def __post_init__(self) -> None:
+        every = self.plan.settings.checkpoint_steps
+        self.checkpoint_steps = every or 0
+        self.others = {f"loss{i}": m for i, m in enumerate(plan_losses(self.plan))}  # a loss may hold learnt weights
+        self.log_steps = max(1, (self.plan.total_steps or 10 * LOGGED_STEPS) // LOGGED_STEPS)
+        limit = self.plan.settings.time
+        self.seconds_left = math.inf if limit is None else parse_time(limit) - self.elapsed_before
+
+    # beginning and going on -------------------------------------------------------------------------------------------
+
+    def begin(self, asked: dict[str, Any], choices: list[Choice], facts: events.Start) -> None:
+        """Write down what a new run starts from, before its first step; a full disk is told here."""
+        tensors, _ = state.capture(self.plan.model, self.plan.optimizer)
+        size = sum(t.numel() * t.element_size() for t in tensors.values())
+        self.folder.check_space(3 * size)  # the optimizer's state comes with the first step: twice the weights at most
+        self.folder.write_settings({**asked, "chosen": self.plan.chosen}, say("record.title", folder=self.folder.path))
+        self.folder.write_env(dict(facts.versions))
+        self.folder.cut(0)
+        self.folder.log(events.start(facts))
+        for choice in choices:
+            self.folder.log(events.choice(choice))
+        for bad in self.plan.data.bad:
+            self.folder.log(events.bad(bad))
+
+    def lines_before_training(self) -> int:
+        """Leading lines of metrics.jsonl that tell of the run's beginning, not of steps that will be made again."""
+        told = ("start", "choice", "bad", "finding")
+        return sum(1 for _ in takewhile(lambda event: event["event"] in told, self.folder.events()))
+
+    def skipped(self, path: Path, why: str) -> None:
+        """A damaged checkpoint was passed over; the one before it is used."""
+        self.reporter.notice(say("session.skipped", path=path.name, why=why))
+        self.folder.note(f"{path}: {why}")
+
+    # the loop's lines --------------------------------------------------------------------------------------------------
+
+    def stepped(self, event: Stepped) -> None:
+        """After every update: tell, log now and then, save when due, stop when asked."""
+        self.reporter.on_step(event, self.plan.total_steps)
+        if event.step % self.log_steps == 0:
+            self.folder.log(events.step(event.step, float(event.loss)))
+        if self.checkpoint_steps and event.step % self.checkpoint_steps == 0:
+            self.save()
+        if self.stop.signal:
+            self.interrupt()
+        if self.seconds_left < math.inf and time.perf_counter() - self.started > self.seconds_left:
+            self.progress.stop = bool(agree(True))
+
+    def epoch_done(self, event: Epoch) -> None:
+        """After every epoch: validate, remember the best, log, save, stop early when nothing improves."""
+        began = time.perf_counter()
+        metrics = {"train/loss": event.loss}
+        if self.plan.val_loader is not None:
+            metrics |= {f"val/{k}": v for k, v in self.validate().metrics.items()}
+        better = self._judge(event, metrics)
+        self.plan.schedule.after_epoch(metrics.get(monitor(self.plan)[0]), metrics.get("val/loss", event.loss))
+        event = replace(event, seconds=event.seconds + time.perf_counter() - began)
+        record = events.epoch(event, metrics, better)
+        self.folder.log(record)
+        self.history.append(record)
+        self.reporter.epoch(event, metrics, best=better and self.plan.val_loader is not None, eta_seconds=self._eta())
+        patience = self.plan.settings.patience
+        if patience is not None and self.best.stale >= patience:
+            self.progress.stop = bool(agree(True))
+            self.reporter.choice(Choice("stop", f"epoch {event.epoch}", say("stop.patience", epochs=patience)))
+        due = time.perf_counter() - self.last_saved[1] > SAVE_SECONDS
+        if better or (due and not self.checkpoint_steps) or self._is_last():
+            self.save()
+        if self.stop.signal and not self._is_last():
+            self.interrupt()
+
+    def validate(self) -> Evaluation:
+        assert self.plan.val_loader is not None
+        return self.evaluate(self.plan.val_loader)
+
+    def evaluate(self, loader: Any, *, keep: bool = False) -> Evaluation:
+        """Metrics of the weights that would be delivered: the averaged ones where there is an average."""
+        plan = self.plan
+        with ExitStack() as stack:
+            if plan.ema is not None:
+                stack.enter_context(plan.ema.swapped())
+            return evaluate(
+                plan.model, loader, plan.task, plan.schema, plan.criterion, precision=plan.precision, keep=keep
+            )
+
+    def _judge(self, event: Epoch, metrics: dict[str, float]) -> bool:
+        name, greater = monitor(self.plan)
+        value = metrics.get(name, math.nan)
+        loss = metrics.get("val/loss", event.loss)
+        key = (value if greater else -value, -loss)
+        better = not math.isnan(value) and key > self.best.key
+        if self.plan.val_loader is None:  # nothing to judge by: the last epoch is the one
+            better, key = True, (0.0, 0.0)
+        if better or not self.best.epoch:
+            self.best = Best(key if better else self.best.key, event.epoch, event.step)
+            return True
+        self.best.stale += 1
+        return False
+
+    def _is_last(self) -> bool:
+        total = self.plan.total_steps
+        return self.progress.stop or (total is not None and self.progress.step >= total)
+
+    def _eta(self) -> float | None:
+        total, done = self.plan.total_steps, self.progress.step
+        if total is None or not done:
+            return None
+        elapsed = self.elapsed_before + time.perf_counter() - self.started
+        return elapsed / done * max(0, total - done)
+
+    # nothing lost ------------------------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """A checkpoint of this very moment; training waits only for a copy in memory."""
+        if self.last_saved[0] == self.progress.step and not self.progress.rows == 0:
+            return
+        plan = self.plan
+        values = {
+            "best": self.best.to_json(),
+            "lines": self.folder.lines,
+            "elapsed": self.elapsed_before + time.perf_counter() - self.started,
+            "chosen": plan.chosen,
+            "progress": progress_to_json(self.progress),
+        }
+        tensors, numbers = state.capture(
+            plan.model, plan.optimizer, plan.schedule, plan.ema, plan.loader, values, others=self.others
+        )
+        self.saver.snapshot(self.progress.step, tensors, numbers, pinned={self.best.step})
+        self.last_saved = (self.progress.step, time.perf_counter())
+        self.reporter.saved(self.progress.step, str(self.folder.path))
+
+    def interrupt(self) -> None:
+        """Save, say how to go on, and stop."""
+        self.save()
+        self.saver.wait()
+        self.reporter.stopped(self.folder.resume_line(), self.progress.step)
+        raise Interrupted(str(self.folder.path), self.stop.signal)
+
+    def restore(self, found: Checkpoint) -> None:
+        """Put everything back to where the checkpoint was taken."""
+        plan = self.plan
+        rates = [group["lr"] for group in plan.optimizer.param_groups]
+        began = plan.chosen.get("schedule_from", 0)  # the step where the present schedule starts: 0 unless extended
+        fresh = began > found.values["progress"]["progress"]["began"]
+        values = state.restore(
+            found.tensors,
+            found.values,
+            plan.model,
+            plan.optimizer,
+            None if fresh else plan.schedule,
+            plan.ema,
+            plan.loader,
+            others=self.others,
+        )
+        self.progress = Progress(**values["progress"])
+        if fresh:
+            self.progress.began, self.progress.stop = began, False
+            for group, rate in zip(plan.optimizer.param_groups, rates):
+                group["lr"] = rate
+            self.reporter.notice(say("schedule.fresh", step=began))
+        self.best = Best.from_json(values["best"])
+        self.elapsed_before = values["elapsed"]
+        self.folder.cut(values["lines"])
+        self.history = [e for e in self.folder.events() if e["event"] == "epoch"]
+        self.last_saved = (self.progress.step, time.perf_counter())
+        self.__post_init__()
+        changes = run_folder.changes(self.folder.read_env(), run_folder.environment(str(plan.device), torch.get_num_threads()))
+        if changes:
+            self.reporter.notice(say("resume.differs", changes=", ".join(changes)))
+        self.folder.note(f"resumed at step {self.progress.step}")
+
+
+def plan_losses(plan: Plan) -> list[torch.nn.Module]:
+    """Loss modules that hold tensors."""
+    return [m for m in (plan.criterion.modules if plan.criterion else ()) if m.state_dict()]
+
+
+def progress_to_json(progress: Progress) -> dict[str, Any]:
+    values = dict(vars(progress))
+    values["loss_sum"] = float(progress.loss_sum)
+    return values
+
+
+def monitor(plan: Plan) -> tuple[str, bool]:
+    """``(name of the validation metric that names the best epoch, whether more is better)``."""
+    name = plan.settings.monitor or plan.task.monitor
+    name = name.removeprefix("val/")
+    known = ["loss", *plan.task.metrics]
+    if name not in known:
+        raise DanluError("DL310", where=f"--monitor {name}", known=", ".join(known))
+    lower = name in ("loss", "log_loss", "mae", "rmse", "mse")
+    return f"val/{name}", not lower
+
+
+@contextmanager
+def open_session(asked: Asked, run: str | Path | None) -> Iterator[Session]:
+    """The run's folder locked, everything decided, an earlier state restored, signals caught; all put back at the end."""
+    asked = expanded(asked)
+    now = record.arguments(asked)
+    with ExitStack() as stack:
+        reporter = stack.enter_context(Reporter())
+        folder, chosen = _existing(run, now, stack)
+        began = folder is not None
+        choices: list[Choice] = []
+
+        def tell(choice: Choice) -> None:
+            choices.append(choice)
+            reporter.choice(choice)
+
+        plan = make_plan(asked, chosen, tell)
+        for bad in plan.data.bad:
+            reporter.bad(bad)
+        if folder is None:
+            folder = run_folder.at(run) if run is not None else run_folder.make(plan.data.name)
+            stack.callback(folder.close)
+            folder.lock()
+        saver = Saver(folder.checkpoints, before=folder.sync)
+        stop = stack.enter_context(caught_signals())
+        session = Session(folder, plan, reporter, saver, stop)
+        found = latest(folder.checkpoints, on_skip=session.skipped)
+        facts = start_facts(session)
+        if not began:
+            session.begin(now, choices, facts)
+        elif found is not None:
+            session.restore(found)
+        else:
+            folder.cut(session.lines_before_training())
+        reporter.start(replace(facts, step=session.progress.step))
+        folder.point_latest(folder.path.parent)
+        try:
+            yield session
+        except DanluError as error:
+            folder.note(str(error))
+            raise
+        finally:
+            saver.wait()
+
+
+def expanded(asked: Asked) -> Asked:
+    """``(data, test)`` as one argument is the same as two."""
+    pair = asked.data
+    if asked.test is None and isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(p, str) for p in pair):
+        return replace(asked, data=pair[0], test=pair[1])
+    return asked
+
+
+def _existing(
+    run: str | Path | None, now: dict[str, Any], stack: ExitStack
+) -> tuple[RunFolder | None, dict[str, Any]]:
+    """The folder of a run that began before, locked, and what it chose then; None for a new run."""
+    if run is None or not (Path(run).expanduser() / record.FILE).exists():
+        return None, {}
+    folder = run_folder.at(run)
+    stack.callback(folder.close)
+    folder.lock()
+    before = folder.read_settings()
+    record.compare(folder.path, before, now)
+    return folder, before.get("chosen", {})
+
+
+def start_facts(session: Session) -> events.Start:
+    plan = session.plan
+    parts = {"train": plan.data.train, "val": plan.data.val, "test": plan.data.test}
+    rows = {k: len(v) for k, v in parts.items() if v is not None and hasattr(v, "__len__")}
+    name = plan.model_config["model"].get("name") or type(plan.model).__name__
+    return events.Start(
+        run=str(session.folder.path),
+        data=plan.data.name,
+        task=plan.schema.task,
+        model=name,
+        parameters=sum(p.numel() for p in plan.model.parameters()),
+        rows=rows,
+        epochs=plan.epochs,
+        steps=plan.total_steps,
+        batch_size=plan.settings.batch_size,
+        device=str(plan.device),
+        precision=plan.precision.name,
+        seed=plan.settings.seed,
+        versions=run_folder.environment(str(plan.device), torch.get_num_threads()),
+    )
