@@ -20,7 +20,16 @@ from torch import Tensor
 from danlu.errors import DanluError
 from danlu.messages import say
 from danlu.snapshot import Memory
-from danlu.tensorfile import hash_file, read_tensors, sync_folder, write, write_error, write_tensors
+from danlu.tensorfile import (
+    hash_file,
+    make_folder,
+    read_tensors,
+    remove_folder,
+    sync_folder,
+    write,
+    write_error,
+    write_tensors,
+)
 
 TENSORS, VALUES, MANIFEST = "state.safetensors", "values.json", "manifest.json"
 _NAME = re.compile(r"step-(\d{1,18})-([0-9a-f]{16})")  # the hash is that of manifest.json
@@ -72,7 +81,7 @@ def _commit(
 ) -> Path:
     temporary = folder / f"step-{step}.tmp-{secrets.token_hex(4)}"
     try:
-        _make_folder(folder)
+        make_folder(folder)
         os.mkdir(temporary)
         files = {
             TENSORS: write_tensors(temporary / TENSORS, tensors),
@@ -83,17 +92,17 @@ def _commit(
         sync_folder(temporary)
         target = folder / f"step-{step}-{hashlib.sha256(manifest).hexdigest()[:16]}"
         if target.exists() and not damage(target):  # the very same state, saved before
-            _remove(temporary)
+            remove_folder(temporary)
             return target
         if target.exists():
             os.rename(target, folder / f"{target.name}.bad-{secrets.token_hex(4)}")
         os.rename(temporary, target)
         sync_folder(folder)
     except OSError as error:
-        _remove(temporary, missing_ok=True)
+        remove_folder(temporary, missing_ok=True)
         raise write_error(temporary, error) from error
     except BaseException:  # a full disk, or an interrupt: the half-written folder gives its space back
-        _remove(temporary, missing_ok=True)
+        remove_folder(temporary, missing_ok=True)
         raise
     _prune(folder, target, keep, pinned)
     return target
@@ -105,14 +114,6 @@ def _manifest(step: int, files: dict[str, Any], config: str) -> bytes:
     versions = {"danlu": __version__, "torch": str(torch.__version__), "numpy": np.__version__}
     content = {"format": 1, "step": step, "files": files, "versions": versions, "config": config}
     return json.dumps(content, indent=1, sort_keys=True).encode()
-
-
-def _make_folder(folder: Path) -> None:
-    """Make ``folder`` with its parents, each name durable."""
-    if not folder.is_dir():
-        _make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        sync_folder(folder.parent)
 
 
 def _found(folder: Path) -> list[tuple[int, Path]]:
@@ -136,7 +137,7 @@ def latest(folder: Path, *, on_skip: Callable[[Path, str], None] | None = None) 
         why = damage(path)
         if not why:
             try:
-                return Checkpoint(step, read_tensors(path / TENSORS), json.loads((path / VALUES).read_bytes()), path)
+                return _read(step, path)
             except (DanluError, OSError, ValueError) as error:  # changed between the check and the reading
                 why = str(error)
         damaged.append(path.name)
@@ -145,6 +146,18 @@ def latest(folder: Path, *, on_skip: Callable[[Path, str], None] | None = None) 
     if damaged:
         raise DanluError("DL405", where=str(folder), count=len(damaged), folder=str(folder))
     return None
+
+
+def load_step(folder: Path, step: int) -> Checkpoint | None:
+    """The checkpoint of one step (a kept best epoch), if it is there and whole."""
+    for found, path in _found(Path(folder)):
+        if found == step and not damage(path):
+            return _read(step, path)
+    return None
+
+
+def _read(step: int, path: Path) -> Checkpoint:
+    return Checkpoint(step, read_tensors(path / TENSORS), json.loads((path / VALUES).read_bytes()), path)
 
 
 def damage(path: Path) -> str:
@@ -207,7 +220,7 @@ def _prune(folder: Path, newest: Path, keep: int, pinned: Collection[int]) -> No
         try:
             doomed = path.with_name(f"{path.name}.del-{secrets.token_hex(4)}")
             os.rename(path, doomed)
-            _remove(doomed)
+            remove_folder(doomed)
         except OSError:
             continue
 
@@ -220,18 +233,7 @@ def sweep(folder: Path) -> None:
         return
     for name in names:
         if _LEFTOVER.fullmatch(name):
-            _remove(Path(folder) / name, missing_ok=True)
-
-
-def _remove(folder: Path, *, missing_ok: bool = False) -> None:
-    """Delete a checkpoint folder; it holds files only."""
-    try:
-        for name in os.listdir(folder):
-            os.unlink(folder / name)
-        os.rmdir(folder)
-    except OSError:
-        if not missing_ok:
-            raise
+            remove_folder(Path(folder) / name, missing_ok=True)
 
 
 class Saver:

@@ -25,7 +25,7 @@ def acquire(path: Path, folder: Path) -> None:
     """
     if _mine(path):
         raise DanluError("DL403", where=str(folder), path=str(folder), pid=os.getpid(), host=socket.gethostname())
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)  # a link could name any file
     try:
         _lock(fd)
     except OSError as error:

@@ -21,6 +21,8 @@ from danlu.settings import read_toml, to_toml
 from danlu.tensorfile import replace_file, write_error
 
 LATEST = "latest"
+# a run folder from elsewhere may hold a link in a log's place: never write through it
+APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 MARKS = ("run.toml", "checkpoints", "model")  # a folder with one of these is a run folder
 
 
@@ -64,6 +66,10 @@ class RunFolder:
 
     def read_settings(self) -> dict[str, Any]:
         return read_toml(self.path / "run.toml")
+
+    def write_text(self, name: str, text: str) -> None:
+        """A file of the run's for people (README.md), replaced in one step."""
+        replace_file(self.path / name, text.encode())
 
     def write_env(self, values: Mapping[str, Any]) -> None:
         replace_file(self.path / "env.json", json.dumps(values, indent=1, ensure_ascii=False).encode())
@@ -117,14 +123,15 @@ class RunFolder:
     def note(self, text: str) -> None:
         """Append to log.txt, with the time; tracebacks go here. A full disk does not stop the training for it."""
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-        with contextlib.suppress(OSError), open(self.path / "log.txt", "a", encoding="utf-8") as file:
-            file.write(f"{stamp} {text.rstrip()}\n")
+        with contextlib.suppress(OSError):
+            fd = os.open(self.path / "log.txt", APPEND, 0o644)
+            with open(fd, "a", encoding="utf-8") as file:
+                file.write(f"{stamp} {text.rstrip()}\n")
 
     def _open_metrics(self) -> int:
         if self._metrics is None:
-            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
             try:
-                self._metrics = os.open(self.path / "metrics.jsonl", flags, 0o644)
+                self._metrics = os.open(self.path / "metrics.jsonl", APPEND, 0o644)
                 lines = self._whole_lines()
                 os.ftruncate(self._metrics, sum(len(line) for line in lines))  # a torn last line
             except OSError as error:
@@ -216,6 +223,12 @@ def resolve(path: str | Path = "runs/latest") -> Path:
         return folder
     why = say("run.empty", marks=", ".join(MARKS)) if folder.is_dir() else _near(folder if folder != given else given)
     raise DanluError("DL400", where=str(path), path=str(path), why=why, parent=str(folder.parent))
+
+
+def model_folder(path: str | Path) -> Path:
+    """``model/`` of the run that ``path`` names; a copied ``model/`` folder is taken as it is."""
+    given = Path(path).expanduser()
+    return given if (given / "config.json").is_file() else resolve(given) / "model"
 
 
 def _near(path: Path) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from danlu.errors import DanluError
+from danlu.fit import fit_report, listed, weights
+from danlu.messages import say
 from danlu.plain import decode, encode
 from danlu.rng import rng_state, set_rng_state
 
@@ -44,17 +46,9 @@ def capture(
     return tensors, values
 
 
-class Saved(Protocol):
-    """A state that was captured: a ``Checkpoint``, for one."""
-
-    @property
-    def tensors(self) -> Mapping[str, Tensor]: ...
-    @property
-    def values(self) -> Mapping[str, Any]: ...
-
-
 def restore(
-    saved: Saved,
+    tensors: Mapping[str, Tensor],
+    values: Mapping[str, Any],
     model: nn.Module,
     optimizer: Any,
     schedule: Any = None,
@@ -67,7 +61,6 @@ def restore(
 
     Nothing is changed when the model (DL410) or the optimizer (DL411) holds other parameters.
     """
-    tensors, values = saved.tensors, saved.values
     _check_model(tensors, values["model"], model)
     if optimizer is not None:
         _check_optimizer(values["optimizer"], model, optimizer)
@@ -81,6 +74,16 @@ def restore(
     progress: dict[str, Any] = decode(values["progress"], tensors)
     set_rng_state(decode(values["rng"], tensors), model)
     return progress
+
+
+def restore_weights(
+    tensors: Mapping[str, Tensor], values: Mapping[str, Any], model: nn.Module, ema: Any = None
+) -> None:
+    """Only what the model answers with: its weights and buffers, and the averaged weights; training cannot go on."""
+    _check_model(tensors, values["model"], model)
+    _restore_model(tensors, values["model"], model)
+    if ema is not None and "ema" in values:
+        _write(ema, decode(values["ema"], tensors))
 
 
 def _read(part: Any) -> Any:
@@ -97,34 +100,9 @@ def _write(part: Any, state: Any) -> None:
 # --- model -----------------------------------------------------------------------------------------------------------
 
 
-def weights(model: nn.Module) -> tuple[Tensors, dict[str, str]]:
-    """The tensors of a module's state_dict, tied ones once, and ``{alias: name}`` of those left out."""
-    seen: dict[Any, str] = {}
-    kept: Tensors = {}
-    tied: dict[str, str] = {}
-    for name, value in model.state_dict(keep_vars=True).items():
-        if isinstance(value, Tensor):
-            key = _identity(value)
-            if key in seen and value.numel():
-                tied[name] = seen[key]
-            else:
-                seen[key] = name
-                kept[name] = value.detach()
-    return kept, tied
-
-
-def _identity(t: Tensor) -> Any:
-    if t.is_meta or nn.parameter.is_lazy(t):
-        return id(t)
-    return t.device, t.dtype, t.data_ptr(), tuple(t.shape), t.stride()
-
-
 def _capture_model(model: nn.Module, tensors: Tensors) -> Values:
     kept, tied = weights(model)
-    for name, value in kept.items():
-        if nn.parameter.is_lazy(value):
-            raise DanluError("DL413", where=name, name=name, kind=type(value).__name__)
-        tensors[f"model/{name}"] = value
+    tensors |= {f"model/{name}": value for name, value in kept.items()}
     extra = {k: v for k, v in model.state_dict(keep_vars=True).items() if not isinstance(v, Tensor)}
     known = kept.keys() | tied.keys()
     hidden = {
@@ -138,10 +116,9 @@ def _capture_model(model: nn.Module, tensors: Tensors) -> Values:
 
 
 def _check_model(tensors: Mapping[str, Tensor], saved: Values, model: nn.Module) -> None:
-    have = {name: t for name, t in model.state_dict(keep_vars=True).items() if isinstance(t, Tensor)}
-    kept = _saved_weights(tensors, saved)
-    found = differences(kept, have)
+    fit = fit_report(model, _saved_weights(tensors, saved))
     extra = {name for name, value in model.state_dict(keep_vars=True).items() if not isinstance(value, Tensor)}
+    found = [str(fit)] if not fit.ok else []
     if changed := sorted(extra ^ saved["extra"].keys()):
         found.append(f"get_extra_state: {listed(changed)}")
     if found:
@@ -151,27 +128,6 @@ def _check_model(tensors: Mapping[str, Tensor], saved: Values, model: nn.Module)
 def _saved_weights(tensors: Mapping[str, Tensor], saved: Values) -> Tensors:
     kept = {name.removeprefix("model/"): t for name, t in tensors.items() if name.startswith("model/")}
     return kept | {alias: kept[name] for alias, name in saved["tied"].items()}
-
-
-def differences(saved: Mapping[str, Tensor], have: Mapping[str, Tensor]) -> list[str]:
-    """What keeps ``saved`` from fitting ``have``, a line a kind: missing, unexpected, other shapes."""
-    shapes = [
-        f"{name} {tuple(saved[name].shape)} ≠ {tuple(have[name].shape)}"
-        for name in saved
-        if name in have and not nn.parameter.is_lazy(have[name]) and saved[name].shape != have[name].shape
-    ]
-    kinds = {"missing": _names(have, saved), "unexpected": _names(saved, have), "shape": shapes}
-    return [f"{kind}: {listed(names)}" for kind, names in kinds.items() if names]
-
-
-def _names(these: Mapping[str, Any], without: Mapping[str, Any]) -> list[str]:
-    return [name for name in these if name not in without]
-
-
-def listed(names: list[str], most: int = 6) -> str:
-    """A few names and how many more; control characters made visible."""
-    shown = [n if n.isprintable() else ascii(n) for n in names[:most]]
-    return ", ".join(shown) + (f" … (+{len(names) - most})" if len(names) > most else "")
 
 
 def _restore_model(tensors: Mapping[str, Tensor], saved: Values, model: nn.Module) -> None:
@@ -241,13 +197,14 @@ def _check_optimizer(saved: Values, model: nn.Module, optimizer: Any) -> None:
     found = []
     flat_now, flat_then = [n for names in now for n in names], [n for names in then for n in names]
     if saved["class"] != type(optimizer).__qualname__:
-        found.append(f"class: {saved['class']} ≠ {type(optimizer).__qualname__}")
+        found.append(f"{saved['class']} ≠ {type(optimizer).__qualname__}")
     if missing := [n for n in flat_now if n not in set(flat_then)]:
-        found.append(f"missing: {listed(missing)}")
+        found.append(say("fit.missing", names=listed(missing)))
     if unexpected := [n for n in flat_then if n not in set(flat_now)]:
-        found.append(f"unexpected: {listed(unexpected)}")
+        found.append(say("fit.unexpected", names=listed(unexpected)))
     if not found and [sorted(names) for names in now] != [sorted(names) for names in then]:
-        found.append(f"groups: {[len(names) for names in then]} ≠ {[len(names) for names in now]}")
+        sizes = [[len(names) for names in groups] for groups in (then, now)]
+        found.append(say("state.groups", saved=sizes[0], now=sizes[1]))
     if found:
         raise DanluError("DL411", where=type(optimizer).__qualname__, differences="; ".join(found))
 

@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,18 +161,46 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def replace_file(path: Path, data: bytes) -> Written:
+def make_folder(folder: Path) -> None:
+    """Make ``folder`` with its parents, each name durable."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
+def remove_folder(folder: Path, *, missing_ok: bool = False) -> None:
+    """Delete a folder that holds files only."""
+    try:
+        if folder.is_symlink():  # somebody else's folder behind it is left alone
+            os.unlink(folder)
+            return
+        for name in os.listdir(folder):
+            os.unlink(folder / name)
+        os.rmdir(folder)
+    except OSError:
+        if not missing_ok:
+            raise
+
+
+def replace_file(path: Path, data: bytes) -> None:
     """Replace a small file in one step: afterwards it is the old one or the new one, never a mixture."""
+    replace_with(path, lambda temporary: write(temporary, [data], len(data)))
+
+
+def replace_with(path: Path, make: Callable[[Path], object]) -> None:
+    """Let ``make`` write a file beside ``path``, then put it in its place in one step."""
     temporary = path.with_name(f"{path.name}.tmp-{secrets.token_hex(4)}")
     try:
-        written = write(temporary, [data], len(data))
+        make(temporary)
+        with open(temporary, "rb+") as file:
+            sync_file(file.fileno())
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
-        raise write_error(path, error, len(data)) from error
+        raise write_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
-    return written
 
 
 def hash_file(path: Path) -> Written:

@@ -117,9 +117,82 @@ ERRORS: dict[str, ErrorText] = {
             "请重新下载或保存；文件可能不完整，或根本不是权重文件",
         ),
     ),
+    "DL421": (
+        ("{path} holds code, not only weights: {found}", "{path} 里除了权重还有代码：{found}"),
+        (
+            "loading it would run that code; danlu reads tensors only",
+            "加载它就会运行这段代码；danlu 只读取张量",
+        ),
+        (
+            "where the file was made: torch.save(model.state_dict(), 'weights.pth')",
+            "在生成该文件的地方改用：torch.save(model.state_dict(), 'weights.pth')",
+        ),
+    ),
+    "DL422": (
+        ("there is no weights file {path!r}", "找不到权重文件 {path!r}"),
+        ("{why}", "{why}"),
+        ("ls {parent}", "ls {parent}"),
+    ),
+    "DL423": (
+        ("the saved weights do not fit {model}", "保存的权重与 {model} 对不上"),
+        ("{differences}", "{differences}"),
+        (
+            "use the class as it was when the weights were saved (--model FILE.py:CLASS)",
+            "请使用保存权重时的那个类（--model 文件.py:类名）",
+        ),
+    ),
+    "DL424": (
+        ("{path} is not a usable model folder", "{path} 不是可用的模型目录"),
+        ("{reason}", "{reason}"),
+        (
+            "make it again from the run: danlu resume RUN; or copy the whole model/ folder again",
+            "可由运行目录重新生成：danlu resume 运行目录；或重新完整复制 model/ 目录",
+        ),
+    ),
+    "DL425": (
+        (
+            "{path} would grow from {size:,} to {unpacked:,} bytes when unpacked",
+            "{path} 解压后会从 {size:,} 字节膨胀到 {unpacked:,} 字节",
+        ),
+        (
+            "torch never compresses weights; such a file is broken or meant to fill the memory",
+            "torch 保存权重从不压缩；这样的文件要么已损坏，要么是用来撑爆内存的",
+        ),
+        (
+            "get the file from a source you trust, in safetensors format where there is one",
+            "请从可信的来源重新获取，最好是 safetensors 格式",
+        ),
+    ),
+    "DL426": (
+        ("weights cannot be written as {suffix!r}", "权重不能保存成 {suffix!r} 格式"),
+        ("the file's ending decides the format", "保存格式由文件后缀决定"),
+        (
+            "danlu.save_weights(model, 'weights.safetensors')  # or .pth",
+            "danlu.save_weights(model, 'weights.safetensors')  # 或 .pth",
+        ),
+    ),
 }
 
 SAYINGS: dict[str, Text] = {
+    "fit.missing": ("missing in the file: {names}", "文件中缺少：{names}"),
+    "fit.unexpected": ("only in the file: {names}", "文件中多出：{names}"),
+    "fit.mismatched": ("different (file ≠ model): {names}", "不一致（文件 ≠ 模型）：{names}"),
+    "state.groups": (
+        "parameter groups of {saved} parameters when saved, of {now} now",
+        "保存时各参数组的参数个数为 {saved}，现在为 {now}",
+    ),
+    "model.changed": (
+        "{file} is not the file that config.json names (another size or sha256)",
+        "{file} 与 config.json 里记录的不是同一个文件（大小或 sha256 不同）",
+    ),
+    "model.irregular": ("{file} is no ordinary file", "{file} 不是普通文件"),
+    "model.large": (
+        "{file} has {size:,} bytes; such a file is never so large",
+        "{file} 有 {size:,} 字节，这种文件不会这么大",
+    ),
+    "model.entry": ("{file}: {entry} is not as danlu writes it", "{file}：{entry} 不是 danlu 写出的格式"),
+    "model.missing": ("{file} is missing", "缺少 {file}"),
+    "weights.none": ("it holds no tensors by name", "里面没有带名字的张量"),
     "run.empty": (
         "the folder is there, but holds none of {marks}",
         "目录存在，但里面没有 {marks} 中的任何一个",
@@ -133,9 +206,5 @@ SAYINGS: dict[str, Text] = {
     "checkpoint.size": (
         "{file} has {size:,} bytes, {expected:,} were written",
         "{file} 现为 {size:,} 字节，写入时是 {expected:,} 字节",
-    ),
-    "checkpoint.skipped": (
-        "checkpoint {name} is damaged ({why}); going back to the one before",
-        "检查点 {name} 已损坏（{why}），改用前一个",
     ),
 }
