@@ -1,0 +1,194 @@
+"""What single cells mean: numbers, dates, missing values, class names, lists of labels; a whole column at a time."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from danlu.errors import DanluError
+
+MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-")  # in a column of numbers, letter case ignored
+TARGET_NAMES = (
+    "target",
+    "label",
+    "labels",
+    "class",
+    "classes",
+    "category",
+    "y",
+    "标签",
+    "类别",
+    "目标",
+    "分类",
+    "标注",
+)
+FALSE_TRUE = pa.array(["False", "True"])
+
+_INFINITE = "[+-]?inf(inity)?"
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_LEADING_ZERO = r"^[+-]?0\d"
+_DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$"
+_PARTS = re.compile(r"\s*[|;；]\s*")
+_COMMA_PARTS = re.compile(r"\s*[|;；,，、]\s*")
+_DAY = 86400e6  # microseconds
+
+
+def is_text(column: pa.ChunkedArray | pa.Array) -> bool:
+    return bool(pa.types.is_string(column.type))
+
+
+def is_list(column: pa.ChunkedArray | pa.Array) -> bool:
+    return bool(pa.types.is_list(column.type) or pa.types.is_large_list(column.type))
+
+
+def flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """One contiguous array."""
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def mask(condition: pa.Array) -> np.ndarray:
+    """An arrow condition as booleans; null is False."""
+    return np.asarray(pc.fill_null(condition, False).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def to_numbers(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Float64 values, NaN where missing or infinite, and the mask of cells that are neither number nor missing."""
+    if pa.types.is_temporal(column.type):
+        return to_days(column)
+    if not is_text(column):
+        values = _floats(column)
+        return values, np.zeros(len(values), dtype=bool)
+    cells = pc.utf8_trim_whitespace(column)
+    number = mask(pc.match_substring_regex(cells, _NUMBER))
+    if number.all():
+        return _finite(pc.cast(cells, pa.float64()).to_numpy(zero_copy_only=False)), ~number
+    wrong = ~(number | missing_cells(cells) | mask(pc.match_substring_regex(cells, f"^{_INFINITE}$", ignore_case=True)))
+    kept = pc.if_else(pa.array(number), cells, pa.scalar(None, pa.string()))
+    return _finite(pc.cast(kept, pa.float64()).to_numpy(zero_copy_only=False)), wrong
+
+
+def missing_cells(column: pa.Array) -> np.ndarray:
+    """Where a cell of a numeric column holds no value: null, empty, or one of ``MISSING``."""
+    empty = mask(pc.is_null(column, nan_is_null=pa.types.is_floating(column.type)))
+    if not is_text(column):
+        return empty
+    short = pc.if_else(pc.less_equal(pc.utf8_length(column), 6), column, "x")  # lowering long texts would be wasted
+    return empty | mask(pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(short)), pa.array(MISSING)))
+
+
+def leading_zeros(column: pa.Array) -> bool:
+    """Whether a cell such as 007 stands in the column: a code, not a number."""
+    return is_text(column) and bool(pc.any(pc.match_substring_regex(column, _LEADING_ZERO)).as_py())
+
+
+def looks_dated(column: pa.Array) -> bool:
+    """Whether every cell that is not missing is an ISO date, and one is."""
+    if not is_text(column):
+        return bool(pa.types.is_timestamp(column.type) or pa.types.is_date(column.type))
+    dated = mask(pc.match_substring_regex(pc.utf8_trim_whitespace(column), _DATE))
+    if not dated.any() or not (dated | missing_cells(column)).all():
+        return False
+    return not to_days(column)[1].any()
+
+
+def to_days(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Days since 1970-01-01 (UTC) as float64, NaN where missing, and the mask of cells that are no date."""
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        stamps = pc.cast(column, pa.timestamp("us", getattr(column.type, "tz", None)), safe=False)
+        return _floats(pc.cast(stamps, pa.int64())) / _DAY, np.zeros(len(column), dtype=bool)
+    if not is_text(column):
+        values = _floats(column)
+        return values, ~np.isnan(values)
+    cells = pc.utf8_trim_whitespace(column)
+    dated = mask(pc.match_substring_regex(cells, _DATE))
+    kept = pc.if_else(pa.array(dated), cells, pa.scalar(None, pa.string()))
+    try:
+        stamps = pc.cast(kept, pa.timestamp("us"))
+        days = _floats(pc.cast(stamps, pa.int64())) / _DAY
+    except pa.ArrowInvalid:  # a time zone, or a day that does not exist: one by one
+        days = np.array([_day(c) for c in kept.to_pylist()])
+    return days, (dated & np.isnan(days)) | ~(dated | missing_cells(cells))
+
+
+def _day(cell: str | None) -> float:
+    try:
+        when = datetime.fromisoformat(cell or "")
+    except ValueError:
+        return float("nan")
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return (when - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() / 86400
+
+
+def to_labels(column: pa.Array, numeric: bool) -> pa.Array:
+    """Class names as strings, null where missing.
+
+    Where the classes are numbers, 1, "1" and "1.0" are one class, so that a file written by pandas
+    after a missing value turned its column to floats still means the same.
+    """
+    if pa.types.is_boolean(column.type):
+        return FALSE_TRUE.take(pc.cast(column, pa.int8()))
+    if numeric:
+        values, wrong = to_numbers(column)
+        names = _canonical(values)
+        return pc.if_else(pa.array(wrong), pc.cast(column, pa.string()), names) if wrong.any() else names
+    if is_text(column):
+        return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+    try:
+        return pc.cast(column, pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.array([None if v is None else str(v) for v in column.to_pylist()], pa.string())
+
+
+def _canonical(values: np.ndarray) -> pa.Array:
+    """Numbers as class names: whole ones without a point, others as their shortest decimal."""
+    missing = np.isnan(values)
+    whole = (values == np.floor(values)) & (np.abs(values) < 2**53)
+    ints = pc.cast(pa.array(np.where(whole, values, 0).astype(np.int64)), pa.string())
+    out = ints if whole.all() else pc.if_else(pa.array(whole), ints, pc.cast(pa.array(values), pa.string()))
+    return pc.if_else(pa.array(missing), pa.scalar(None, pa.string()), out) if missing.any() else out
+
+
+def numeric_classes(classes: tuple[str, ...]) -> bool:
+    """Whether class names are numbers as ``to_labels`` writes them."""
+    return bool(classes) and all(re.match(_NUMBER, c) and not re.match(_LEADING_ZERO, c) for c in classes)
+
+
+def sort_classes(names: list[str]) -> tuple[str, ...]:
+    """Class names in index order: by size when all are numbers, else by code point."""
+    return tuple(sorted(names, key=float) if numeric_classes(tuple(names)) else sorted(names))
+
+
+def split_labels(column: pa.Array, commas: bool) -> list[list[str] | None]:
+    """The labels of each row: a list column, or text such as ``a;b`` or ``a|b`` (with ``commas``: ``a,b`` too)."""
+    cut = _COMMA_PARTS if commas else _PARTS
+    known: dict[str | None, list[str] | None] = {None: None}
+    out: list[list[str] | None] = []
+    for cell in column.to_pylist():
+        if cell is None:
+            out.append(None)
+        elif isinstance(cell, str):
+            if cell not in known:
+                known[cell] = [p for p in cut.split(cell.strip()) if p]
+            out.append(known[cell])
+        elif isinstance(cell, list):
+            out.append([str(p) for p in cell if p is not None])
+        else:
+            out.append([str(cell)])
+    return out
+
+
+def _floats(column: pa.Array) -> np.ndarray:
+    try:
+        values = pc.cast(column, pa.float64(), safe=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as e:
+        raise DanluError("DL100", reason=str(e).splitlines()[0]) from e
+    return _finite(values.to_numpy(zero_copy_only=False))
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    values = np.asarray(values, dtype=np.float64)
+    return values if bool(np.isfinite(values).all()) else np.where(np.isfinite(values), values, np.nan)

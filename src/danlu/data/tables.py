@@ -1,0 +1,183 @@
+"""Training, validation and test tables as rows ready to train on, under one schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from danlu.data.cells import flat
+from danlu.data.columns import Columns, Data
+from danlu.data.encode import (
+    MAX_CLASSES,
+    BadRow,
+    Cells,
+    by_name,
+    fit,
+    prepare_table,
+    read_cells,
+    refuse_unknown_classes,
+    to_tensors,
+)
+from danlu.data.infer import infer
+from danlu.data.split import TEST_SHARE, VAL_SHARE, content_of
+from danlu.data.split import split as split_rows
+from danlu.data.table import Table, check_share, read_table
+from danlu.errors import DanluError
+from danlu.messages import say
+from danlu.settings import Settings
+from danlu.types import Bad, Choice, Field, Schema
+
+Split = Callable[..., tuple[Tensor, Tensor, Tensor]]
+
+
+def open_tables(
+    train: Any,
+    test: Any,
+    val: Any,
+    settings: Settings,
+    *,
+    layout: Literal["columns", "matrix"],
+    split: Split | None = None,
+) -> Data:
+    """Training rows with a schema fitted to them; validation and test rows of their own files, else split off."""
+    table = read_table(train, settings)
+    fields, task, choices = infer(table, settings)
+    cells = read_cells(fields, table, with_target=True)
+    settle(cells.bad, table, settings)
+    kept = np.flatnonzero(cells.ok)
+    parts, said = _parts(fields, cells, table, settings, split or split_rows, val is None, test is None)
+    fields = fit(fields, cells, kept[parts[0].numpy()])
+    if layout == "matrix":
+        fields, more = _without_large(fields, table.path)
+        said += more
+    schema = Schema(fields, task, layout, "table")
+    rows = _columns(schema, cells, table)
+    parts_of = {"train": rows.take(parts[0]), "val": rows.take(parts[1]), "test": rows.take(parts[2])}
+    bad = [*table.bad, *cells.bad]
+    choices = (*table.choices, *choices, *said)
+    for name, source in (("val", val), ("test", test)):
+        if source is not None:
+            parts_of[name], found = _open_more(schema, source, name, settings)
+            bad += found
+    paths = [s for s in (train, val, test) if s is not None]
+    files = all(isinstance(s, str | Path) for s in paths)
+    return Data(
+        name=Path(table.path).name.split(".")[0] or "table",
+        train=parts_of["train"],
+        val=parts_of["val"],
+        test=parts_of["test"],
+        schema=schema,
+        choices=choices,
+        bad=tuple(bad),
+        path=str(train) if files else None,
+    )
+
+
+def settle(bad: tuple[BadRow, ...], table: Table, settings: Settings) -> None:
+    """Bad rows stop the run, naming the first few; or they are left out, up to the limit."""
+    if not bad:
+        return
+    if settings.on_bad == "skip":
+        check_share((*table.bad, *bad), len(table) + len(table.bad), settings)
+        return
+    same = [b for b in bad if b.code == bad[0].code]
+    where = ", ".join(b.where for b in same[:5]) + (", …" if len(same) > 5 else "")
+    raise DanluError(bad[0].code, where=where, why=bad[0].why, count=len(same), rows=where, column="")
+
+
+def _parts(
+    fields: tuple[Field, ...],
+    cells: Cells,
+    table: Table,
+    settings: Settings,
+    split: Split,
+    want_val: bool,
+    want_test: bool,
+) -> tuple[tuple[Tensor, Tensor, Tensor], list[Choice]]:
+    """Row numbers of the three parts, counted among the rows without a fault."""
+    count = int(cells.ok.sum())
+    if not want_val and not want_test:
+        empty = torch.empty(0, dtype=torch.int64)
+        return (torch.arange(count), empty, empty), []
+    target = next(f for f in fields if f.role == "target")
+    strata = _strata(target, cells) if target.kind == "category" else None
+    content, said = _content(fields, table, cells.ok)
+    val, test = VAL_SHARE * want_val, TEST_SHARE * want_test
+    parts = split(count, strata=strata, content=content, seed=settings.seed, val=val, test=test)
+    key = "table.split.classes" if strata is not None else "table.split"
+    value = " + ".join(f"{len(p)} {n}" for p, n in zip(parts, ("train", "val", "test")) if len(p))
+    return parts, [Choice("split", value, say(key, seed=settings.seed)), *said]
+
+
+def _strata(target: Field, cells: Cells) -> Tensor:
+    codes = cells.labels[target.name].dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    return torch.from_numpy(codes[cells.ok].astype(np.int64))
+
+
+def _content(fields: tuple[Field, ...], table: Table, ok: np.ndarray) -> tuple[Tensor | None, list[Choice]]:
+    """Equal numbers for rows equal in every column but ids; None where rows repeat because so few are possible."""
+    table = by_name(fields, table, with_target=True)
+    codes = []
+    for f in fields:
+        column = flat(table.columns.column(f.name))
+        if f.role == "id" or not hasattr(column, "dictionary_encode"):
+            continue
+        try:
+            indices = column.dictionary_encode(null_encoding="encode").indices
+        except (NotImplementedError, ValueError):  # a list or a struct: as its text
+            indices = pa.array([str(v) for v in column.to_pylist()]).dictionary_encode().indices
+        codes.append(torch.from_numpy(indices.to_numpy(zero_copy_only=False)[ok].astype(np.int64)))
+    content = content_of(torch.stack(codes, 1))
+    sizes = torch.unique(content, return_counts=True)[1]
+    copies = int(sizes.sum()) - len(sizes)
+    if not copies:
+        return None, []
+    if len(sizes) < 20 or int(sizes.max()) > 0.05 * len(content):
+        return None, [Choice("copies", say("table.copies.apart"), say("table.copies.few", count=len(sizes)))]
+    return content, [Choice("copies", say("table.copies.together"), say("table.copies.found", count=copies))]
+
+
+def _without_large(fields: tuple[Field, ...], path: str) -> tuple[tuple[Field, ...], list[Choice]]:
+    """One column a class would be too many for categories with very many classes: they stay out of the matrix."""
+    large = [f for f in fields if f.role == "input" and f.kind == "category" and len(f.classes) > MAX_CLASSES]
+    why = {f.name: say("table.large", count=len(f.classes), most=MAX_CLASSES) for f in large}
+    fields = tuple(replace(f, role="ignored", why=why[f.name]) if f.name in why else f for f in fields)
+    if not any(f.role == "input" for f in fields):
+        raise DanluError("DL118", where=path, columns="; ".join(f"{n}: {w}" for n, w in why.items()))
+    return fields, [Choice("left out", name, text) for name, text in why.items()]
+
+
+def _columns(schema: Schema, cells: Cells, table: Table) -> Columns:
+    kept = np.flatnonzero(cells.ok)
+    tensors = to_tensors(schema, cells, with_target=True)
+    places = replace(table, columns=pa.table({}))  # names need the lines only, not the cells
+    return Columns(tensors, prepare=prepare_table(schema), names=partial(_name, places, kept))
+
+
+def _name(table: Table, kept: np.ndarray, row: int) -> str:
+    return table.name(int(kept[row]))
+
+
+def _open_more(schema: Schema, source: Any, part: str, settings: Settings) -> tuple[Columns, list[Bad]]:
+    """A validation or test table, by the training schema."""
+    unnamed = all(f.name == f"column{i + 1}" for i, f in enumerate(schema.fields))
+    names = [f.name for f in schema.fields]
+    table = read_table(source, settings, header=False if unnamed and _is_text(source) else "auto", names=names)
+    cells = read_cells(schema.fields, table, with_target=True)
+    refuse_unknown_classes(schema, cells, part, table.path)
+    settle(cells.bad, table, settings)
+    if not cells.ok.any():
+        raise DanluError("DL102", where=table.path)
+    return _columns(schema, cells, table), [*table.bad, *cells.bad]
+
+
+def _is_text(source: Any) -> bool:
+    return isinstance(source, str | Path)
