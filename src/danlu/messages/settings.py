@@ -124,4 +124,106 @@ SAYINGS: dict[str, Text] = {
     "setting.max_pixels": ("refuse images with more pixels than this", "像素数超过它的图片不打开"),
     "setting.check": ("try one batch before training", "训练前先试一批数据"),
     "setting.lang": ("language of all texts: zh, en", "界面语言：zh、en"),
+    "setting.check.off": ("do not: {text}", "不做这一步：{text}"),
+    # help pages
+    "usage.title": (
+        "danlu 丹炉 {version}: from your own data to a PyTorch model you can trust and use",
+        "danlu 丹炉 {version}：用你自己的数据，炼出信得过、用得上的 PyTorch 模型",
+    ),
+    "usage.first": ("to begin with", "先试试"),
+    "usage.more": ("all flags of a command: danlu COMMAND --help", "某个命令的全部选项：danlu 命令 --help"),
+    "usage.examples": ("examples", "例子"),
+    "usage.default": (" (default {value})", "（默认 {value}）"),
+    "usage.line": ("usage: {line}", "用法：{line}"),
+    "usage.commands": ("commands: {names}", "有这些命令：{names}"),
+    "usage.help": ("all flags: danlu {verb} --help", "全部选项：danlu {verb} --help"),
+    "examples.usage": (
+        "danlu demo\ndanlu train photos/",
+        "danlu demo\ndanlu train 照片/",
+    ),
+    "examples.train": (
+        "danlu train photos/                    # a sub-folder per class\n"
+        "danlu train houses.csv --target price\n"
+        "danlu train my.py:train_set my.py:test_set --model my.py:Net --epochs 10",
+        "danlu train 照片/                      # 每个子文件夹是一类\n"
+        "danlu train 房价.csv --target 价格\n"
+        "danlu train my.py:train_set my.py:test_set --model my.py:Net --epochs 10",
+    ),
+    "examples.test": (
+        "danlu test                             # the last run, on its own test part\n"
+        "danlu test runs/photos-1121-2331 new_photos/",
+        "danlu test                             # 最近一次训练，用它自己留出的测试集\n"
+        "danlu test runs/照片-1121-2331 新照片/",
+    ),
+    "examples.predict": (
+        "danlu predict a.jpg b.jpg              # with the last run's model\n"
+        "danlu predict runs/houses-1121-2331 new.csv -o answers.csv",
+        "danlu predict a.jpg b.jpg              # 用最近一次训练的模型\n"
+        "danlu predict runs/房价-1121-2331 新房.csv -o 结果.csv",
+    ),
+    "examples.resume": (
+        "danlu resume                           # the last run\ndanlu resume runs/photos-1121-2331 --epochs 30",
+        "danlu resume                           # 最近一次训练\ndanlu resume runs/照片-1121-2331 --epochs 30",
+    ),
+    "examples.demo": ("danlu demo\ndanlu demo table", "danlu demo\ndanlu demo table   # 表格数据"),
+    # commands
+    "verb.train": (
+        "train on a folder of images, a table, arrays, or your own file.py:dataset; test it and save it",
+        "用图片文件夹、表格、数组或你自己的 file.py:数据集 训练，测试并保存模型",
+    ),
+    "verb.test": (
+        "measure a trained model on other data (without DATA: its own test part)",
+        "拿别的数据检验训好的模型（不给 DATA 就用它自己留出的测试集）",
+    ),
+    "verb.predict": (
+        "answers for images, a folder, or the rows of a table",
+        "给图片、文件夹或表格的每一行做预测",
+    ),
+    "verb.resume": (
+        "go on with a run that stopped, or train a finished one for longer",
+        "接着跑停下来的训练，或把训完的再多训一阵",
+    ),
+    "verb.demo": (
+        "train on real data that comes with danlu: handwritten digits, or penguins",
+        "用自带的真实数据训一遍：手写数字，或企鹅表格",
+    ),
+    "verb.doctor": (
+        "what this machine and installation have, and what is wrong with them",
+        "看看这台机器和安装环境有什么、哪里不对",
+    ),
+    # flags that are not settings
+    "group.own": ("this command", "本命令"),
+    "group.length": ("how long", "训练多久"),
+    "group.update": ("how to learn", "怎么训练"),
+    "group.data": ("the data", "数据"),
+    "group.machine": ("the machine", "机器"),
+    "group.rest": ("everywhere", "通用"),
+    "flag.train.val": ("data to validate on after each epoch", "每轮结束后用来验证的数据"),
+    "flag.train.test": ("data to test on once, at the end", "最后测试一次用的数据"),
+    "flag.train.model": (
+        "mlp, cnn, resnet18, tabular, or file.py:Class (default: chosen by the data)",
+        "mlp、cnn、resnet18、tabular，或 file.py:类名（默认看数据来选）",
+    ),
+    "flag.train.loss": (
+        "a loss of torch.nn by name, or file.py:function (default: the task's)",
+        "torch.nn 里损失的名字，或 file.py:函数（默认按任务定）",
+    ),
+    "flag.train.optimizer": (
+        "adamw, adam, sgd, muon, a name of torch.optim, or file.py:function (default adamw)",
+        "adamw、adam、sgd、muon、torch.optim 里的名字，或 file.py:函数（默认 adamw）",
+    ),
+    "flag.train.run": (
+        "the run's folder; one that exists is continued where it stopped (default: a new one in runs/)",
+        "结果放哪个文件夹；已有的会从停下的地方接着跑（默认在 runs/ 里新建）",
+    ),
+    "flag.test.model": ("file.py:Class of a model of your own", "你自己写的模型：file.py:类名"),
+    "flag.predict.model": ("file.py:Class of a model of your own", "你自己写的模型：file.py:类名"),
+    "flag.predict.output": (
+        "write the answers to a .csv, .jsonl or .parquet file (default: print them)",
+        "把结果写进 .csv、.jsonl 或 .parquet 文件（默认打印出来）",
+    ),
+    "flag.json": ("one event a line on stdout, in JSON", "在标准输出上每行打印一个 JSON 事件"),
+    "flag.quiet": ("only warnings, errors and the result", "只显示警告、错误和结果"),
+    "flag.debug": ("show the whole traceback of an error", "出错时显示完整的调用栈"),
+    "flag.help": ("this page", "显示本页"),
 }

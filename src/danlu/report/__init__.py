@@ -14,11 +14,11 @@ class Mode:
     quiet: bool = False
 
 
-_mode: ContextVar[Mode] = ContextVar("danlu_mode", default=Mode())
+_mode: ContextVar[Mode] = ContextVar("danlu_mode")
 
 
 def mode() -> Mode:
-    return _mode.get()
+    return _mode.get(Mode())
 
 
 def set_mode(wanted: Mode) -> Token[Mode]:

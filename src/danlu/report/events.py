@@ -75,7 +75,7 @@ def stopped(step: int, resume: str) -> Event:
     return {"event": "stopped", "step": step, "resume": resume}
 
 
-def done(metrics: Mapping[str, float], run: str) -> Event:
+def done(metrics: Mapping[str, Any], run: str) -> Event:
     return {"event": "done", "metrics": dict(metrics), "run": run}
 
 

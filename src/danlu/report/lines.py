@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from danlu.errors import DanluError
 from danlu.messages import SAYINGS, say
@@ -12,6 +13,8 @@ from danlu.report.layout import cut, duration, number, pad, paint, printable, ra
 from danlu.types import Choice, Epoch
 
 LABEL = 10  # columns of the label before a choice or a result
+_PARTS = ("_low", "_high", "_interval", "_baseline")  # what belongs to a metric
+_OTHERS = ("test/rows", "test/baseline")  # test/… that are no metrics
 _NARROW = 56  # below this, what does not fit beside its label goes under it
 
 
@@ -39,11 +42,9 @@ def labelled(label: str, text: str, note: str, page: Page) -> str:
     """``label  text (note)``; on a terminal the note goes under the text when both do not fit in one line."""
     text, note = printable(text), printable(note)
     both = say("line.note", text=text, note=note) if note else text
-    if page.columns is None:
-        return say("line.plain", label=label, text=both) if label else both
     indent = LABEL + 2 if page.width >= _NARROW else 4
     head = "  " + pad(label, indent - 3) + " "
-    if width(head) + width(both) <= page.width:
+    if page.columns is None or width(head) + width(both) <= page.width:
         return paint(head, "cyan", page.colour) + _split_note(text, both, page)
     lines = wrap(text, page.width, indent, width(head)).split("\n")
     if note:
@@ -78,52 +79,60 @@ def start(facts: Start, page: Page) -> str:
     return body + "\n" + labelled(say("label.run"), facts.run, "", page)
 
 
-def epoch_cells(
-    end: Epoch, epochs: int | None, metrics: Mapping[str, float], eta: float | None
-) -> list[tuple[str, str]]:
-    """(heading, value) of an epoch's columns."""
-    cells = [(say("epoch.epoch"), f"{end.epoch}/{epochs}" if epochs else str(end.epoch))]
-    cells.append((metric_name("train/loss"), number(end.loss)))
-    cells += [(metric_name(k), number(v)) for k, v in metrics.items() if k != "train/loss"]
-    cells.append((say("epoch.rate"), rate(end.rows / end.seconds) if end.seconds > 0 else "?"))
-    cells.append((say("epoch.wait"), f"{end.waited / end.seconds:.0%}" if end.seconds > 0 else "0%"))
+@dataclass(frozen=True)
+class Cell:
+    """One value of an epoch's line: under its heading in a table, as a phrase elsewhere."""
+
+    heading: str
+    value: str
+    phrase: str
+
+
+def epoch_cells(end: Epoch, epochs: int | None, metrics: Mapping[str, float], eta: float | None) -> list[Cell]:
+    """An epoch's values in order; the first is its number."""
+    count = f"{end.epoch}/{epochs}" if epochs else str(end.epoch)
+    cells = [Cell(say("epoch.epoch"), count, say("epoch.count", count=count))]
+    for key, value in {"train/loss": end.loss, **metrics}.items():
+        name, shown = metric_name(key), number(value)
+        cells.append(Cell(name, shown, say("epoch.value", name=name, value=shown)))
+    seconds = max(end.seconds, 1e-9)
+    speed, waited = rate(end.rows / seconds), f"{end.waited / seconds:.0%}"
+    cells.append(Cell(say("epoch.rate"), speed, say("live.rate", rate=speed)))
+    cells.append(Cell(say("epoch.wait"), waited, say("epoch.value", name=say("epoch.wait"), value=waited)))
     if eta is not None:
-        cells.append((say("epoch.left"), duration(eta)))
+        left = duration(eta) if eta > 0 else "–"
+        cells.append(Cell(say("epoch.left"), left, say("live.left", left=left) if eta > 0 else ""))
     return cells
 
 
-def epoch_widths(cells: Sequence[tuple[str, str]]) -> list[int]:
+def epoch_widths(cells: Sequence[Cell]) -> list[int]:
     """Column widths that hold from the first epoch to the last."""
-    first, *rest = cells
-    return [max(width(first[0]), width(first[1]), 5)] + [max(width(h), width(v), 7) for h, v in rest]
+    smallest = [5, *[7] * (len(cells) - 1)]
+    return [max(width(cell.heading), width(cell.value), least) for cell, least in zip(cells, smallest)]
 
 
-def epoch_head(cells: Sequence[tuple[str, str]], widths: Sequence[int], page: Page) -> str:
-    row = "  ".join(pad(heading, w, right=True) for (heading, _), w in zip(cells, widths))
+def epoch_head(cells: Sequence[Cell], widths: Sequence[int], page: Page) -> str:
+    row = "  ".join(pad(cell.heading, w, right=True) for cell, w in zip(cells, widths))
     return paint(row, "dim", page.colour)
 
 
-def epoch_row(cells: Sequence[tuple[str, str]], widths: Sequence[int], best: bool, page: Page) -> str:
-    row = "  ".join(pad(value, w, right=True) for (_, value), w in zip(cells, widths))
+def epoch_row(cells: Sequence[Cell], widths: Sequence[int], best: bool, page: Page) -> str:
+    row = "  ".join(pad(cell.value, w, right=True) for cell, w in zip(cells, widths))
     return row + ("  " + paint("★", "yellow", page.colour) if best else "")
 
 
-def epoch_line(cells: Sequence[tuple[str, str]], best: bool, page: Page) -> str:
+def epoch_line(cells: Sequence[Cell], best: bool, page: Page) -> str:
     """An epoch as labelled values: for files, and for terminals too narrow for the table."""
-    (_, count), *rest = cells
-    head = say("epoch.count", count=count)
-    star = " ★" if best else ""
+    phrases = [cell.phrase for cell in cells if cell.phrase] + (["★"] if best else [])
     if page.columns is None:
-        return "  ".join([head + star, *(say("epoch.value", name=n, value=v) for n, v in rest)])
-    lines, line = [], head + star
-    for name, value in rest:
-        part = say("epoch.value", name=name, value=value)
-        if width(line) + 2 + width(part) > page.width:
-            lines.append(line)
-            line = "  " + part
+        return "  ".join(phrases)
+    lines = [phrases[0]]
+    for phrase in phrases[1:]:
+        if width(lines[-1]) + 2 + width(phrase) > page.width:
+            lines.append("  " + phrase)
         else:
-            line += "  " + part
-    return "\n".join([*lines, line])
+            lines[-1] += "  " + phrase
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -162,36 +171,35 @@ def live(now: Now, columns: int, bar: bool = True) -> str:
     return cut("  ".join(text for _, text in parts), columns - 1)
 
 
-def results(
-    metrics: Mapping[str, float], kinds: Mapping[str, str], baseline: str, page: Page, prefix: str = "test/"
-) -> list[str]:
-    """The test metrics, each with its interval and the trivial baseline beside it."""
-    parts = ("_low", "_high", "_baseline")
-    names = [k for k in metrics if k.startswith(prefix) and not k.endswith(parts)]
+def results(metrics: Mapping[str, Any], page: Page) -> list[str]:
+    """The test metrics, each with its interval and the trivial baseline beside it.
+
+    "test/accuracy" with "test/accuracy_low", "_high", "_interval" (its kind) and "_baseline"; "test/baseline" says
+    what the trivial answer is.
+    """
+    names = [k for k, v in metrics.items() if k.startswith("test/") and not k.endswith(_PARTS) and k not in _OTHERS]
     rows = []
     for key in names:
-        low, high, base = (metrics.get(key + part) for part in parts)
+        low, high, kind, trivial = (metrics.get(key + part) for part in _PARTS)
         interval = ""
         if low is not None and high is not None:
-            kind = kinds.get(key, kinds.get(key[len(prefix) :], ""))
             interval = say("done.interval", low=number(low), high=number(high))
             interval += say("done.kind", kind=kind) if kind else ""
-        trivial = say("done.baseline", value=number(base)) if base is not None else ""
-        rows.append((metric_name(key), number(metrics[key]), interval, trivial))
+        base = say("done.baseline", value=number(trivial)) if trivial is not None else ""
+        rows.append((metric_name(key), number(metrics[key]), interval, base))
     sizes = [max((width(row[i]) for row in rows), default=0) for i in range(4)]
-    indent = LABEL + 2
+    fits = page.columns is None or LABEL + sum(sizes) + 8 <= page.width
     lines = []
     for i, row in enumerate(rows):
         name, value, *rest = (pad(cell, size, right=j == 1) for j, (cell, size) in enumerate(zip(row, sizes)))
-        first = "  " + pad(say("label.test") if i == 0 else "", LABEL) + f"{name}  {paint(value, 'bold', page.colour)}"
-        one = "  ".join([first, *rest]).rstrip()
-        if page.columns is None or indent + sum(sizes) + 6 <= page.width:
-            lines.append(one)
+        head = "  " + (pad(say("label.test") if i == 0 else "", LABEL) if page.width >= _NARROW else "")
+        first = head + f"{name}  {paint(value, 'bold', page.colour)}"
+        if fits:
+            lines.append("  ".join([first, *rest]).rstrip())
         else:
-            lines += [first] + ["    " + part for part in row[2:] if part]
-    if baseline and rows:
-        lines.append(labelled(say("label.baseline"), baseline, "", page))
-    return lines
+            lines += [first] + [" " * (width(head) + 2) + part for part in row[2:] if part]
+    what = metrics.get("test/baseline")
+    return lines + ([labelled(say("label.baseline"), str(what), "", page)] if what and rows else [])
 
 
 def done(run: str, commands: Sequence[str], page: Page) -> list[str]:
@@ -199,7 +207,7 @@ def done(run: str, commands: Sequence[str], page: Page) -> list[str]:
     lines = [labelled(say("label.files"), run, "", page)]
     if page.width < _NARROW:
         return [*lines, "  " + say("label.next"), *("    " + command for command in commands)]
-    labels = [say("label.next")] + [""] * (len(commands) - 1)
+    labels = [say("label.next")] + [""] * (len(commands) - 1) if commands else []
     return lines + ["  " + pad(label, LABEL) + command for label, command in zip(labels, commands)]
 
 
@@ -221,3 +229,16 @@ def problem(code: str, what: str, rows: Sequence[tuple[str, str]], colour: str, 
 def error(raised: DanluError, page: Page) -> str:
     rows = [("where", raised.where), ("why", raised.why), ("fix", raised.fix)]
     return problem(raised.code, raised.what, rows, "red", page)
+
+
+def diagnosis(name: str, value: str, state: str, fix: str, page: Page) -> str:
+    """A line of ``danlu doctor``: ``state`` is "ok", "note", "warning" or "error"."""
+    mark, colour = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red")}.get(state, ("·", "dim"))
+    head = f"{pad(name, 12)}  "
+    indent = width(head) + 4
+    if page.columns is not None and page.width < _NARROW:
+        head, indent = name + "  ", 6
+    value = printable(value)
+    text = value if page.columns is None else wrap(value, page.width, indent, width(head) + 4)
+    fixing = f"\n{' ' * indent}{paint(fix, 'bold', page.colour)}" if fix else ""
+    return f"  {paint(mark, colour, page.colour)} {head}{text}{fixing}"

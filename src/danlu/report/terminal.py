@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from time import perf_counter
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from danlu.messages import say
 from danlu.report import events, layout, lines, mode
@@ -38,6 +40,8 @@ class Reporter:
     ) -> None:
         self.json = mode().json if json is None else json
         self.quiet = mode().quiet if quiet is None else quiet
+        if self.json and layout.is_terminal(sys.stdout):  # two voices on one screen are unreadable
+            self.quiet = True
         self.stream = stream or (sys.stdout if "ipykernel" in sys.modules else sys.stderr)
         self.tty = layout.is_terminal(self.stream) if tty is None else tty
         self.colour = self.tty and layout.colours(self.stream)
@@ -45,6 +49,7 @@ class Reporter:
         self._lost = False  # nobody reads the stream any more
         self._live = 0  # columns of the live line now on the screen
         self._epochs: int | None = None
+        self._data = ""
         self._widths: list[int] = []  # of the epochs' table, once its head is printed
         self._due = 0.0  # perf_counter of the next look at a step
         self._loss: float | None = None
@@ -73,11 +78,11 @@ class Reporter:
     def notice(self, text: str) -> None:
         """A line about something a person should know: a resumed step, a folder moved aside."""
         self._event(events.notice(text))
-        self._say(lines.labelled("", text, "", self._page()) if not self.tty else layout.wrap(text, self._page().width))
+        self._say(layout.wrap(text, self._page().width) if self.tty else text)
 
     def start(self, facts: events.Start) -> None:
         self._event(events.start(facts))
-        self._epochs = facts.epochs
+        self._epochs, self._data = facts.epochs, facts.data
         self._say(lines.start(facts, self._page()))
 
     def finding(self, code: str, severity: str, where: str, why: str, fix: str, what: str = "") -> None:
@@ -129,25 +134,22 @@ class Reporter:
 
     # --- the end
 
-    def done(
-        self,
-        metrics: Mapping[str, float],
-        run_dir: str,
-        next_commands: Sequence[str] = (),
-        *,
-        kinds: Mapping[str, str] | None = None,
-        baseline: str = "",
-    ) -> None:
-        """The test metrics ("test/accuracy" with "_low", "_high", "_baseline"), the files, the next commands.
-
-        ``kinds`` says which kind of interval a metric has, ``baseline`` what the trivial baseline does.
-        """
-        self._event(events.done(metrics, str(run_dir)))
+    def done(self, metrics: Mapping[str, Any], run_dir: str | Path, next_commands: Sequence[str] | None = None) -> None:
+        """The test metrics with interval and baseline (see ``lines.results``), the files, and what to type next."""
+        run = str(run_dir)
+        self._event(events.done(metrics, run))
         page = self._page()
-        text = lines.results(metrics, kinds or {}, baseline, page)
+        text = lines.results(metrics, page)
         if self.bad_rows:
             text.append(lines.labelled(say("label.bad"), say("bad.count", n=f"{self.bad_rows:,}"), "", page))
-        self._say("\n".join([*text, *lines.done(str(run_dir), next_commands, page)]), even_quiet=True)
+        commands = self._commands(run) if next_commands is None else next_commands
+        self._say("\n".join([*text, *lines.done(run, commands, page)]), even_quiet=True)
+
+    def _commands(self, run: str) -> list[str]:
+        """Commands that can be pasted as they are: predict on the data just trained on, and test once more."""
+        folder = shlex.quote(run)
+        paths = [shlex.quote(self._data)] if self._data and Path(self._data).exists() else []
+        return [" ".join(["danlu predict", folder, *(paths or ["…"])]), f"danlu test {folder}"]
 
     def stopped(self, resume_line: str, step: int = 0) -> None:
         """The run was interrupted and is saved; ``resume_line`` goes on."""
