@@ -38,12 +38,12 @@ class Row:
 def report() -> list[Row]:
     """Everything a person needs to know, or to send along with a question. Never raises."""
     rows = [
-        Row(say("doctor.danlu"), f"{__version__} ({Path(__file__).parent})"),
-        Row(say("doctor.python"), f"{platform.python_version()} ({sys.executable})"),
+        Row("danlu", f"{__version__} ({Path(__file__).parent})"),
+        Row("Python", f"{platform.python_version()} ({sys.executable})"),
         _machine(),
         *_memory(),
     ]
-    torch, row = _load("torch", say("doctor.torch"), "pip install --force-reinstall torch")
+    torch, row = _load("torch", "torch", "pip install --force-reinstall torch")
     if torch is not None:
         row = Row(row.name, say("doctor.torch.value", version=torch.__version__, threads=torch.get_num_threads()))
         rows += [row, *_gpus(torch), _bf16(torch), _torchvision(torch)]
@@ -149,8 +149,8 @@ def _bf16(torch: Any) -> Row:
 
 
 def _torchvision(torch: Any) -> Row:
-    """A torchvision made for another torch is the most common thing to be wrong: its metadata names the one it needs."""
-    name, version = say("doctor.torchvision"), _version("torchvision")
+    """A torchvision made for another torch is what is wrong most often; its metadata names the torch it needs."""
+    name, version = "torchvision", _version("torchvision")
     if not version:
         return Row(name, say("doctor.absent"), "note")
     pinned = [re.match(r"torch\s*\(?==\s*([\d.]+)", need) for need in metadata.requires("torchvision") or []]

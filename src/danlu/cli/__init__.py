@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ from danlu.report.lines import Page
 from danlu.rules import RULES
 
 OK, FAILED, USAGE, PIPE = 0, 1, 2, 128 + 13  # 13: SIGPIPE, which Windows lacks
+FUNCTIONS = {"train": "train", "test": "test_run", "predict": "predict_files", "resume": "resume", "demo": "demo"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,20 +67,14 @@ def _language(argv: Sequence[str]) -> str | None:
 def _function(verb: str) -> Callable[..., Any]:
     """The function of api, or doctor's report: what imports torch is imported here."""
     if verb == "doctor":
-        from danlu import doctor
-
-        return doctor.report
+        report: Callable[..., Any] = importlib.import_module("danlu.doctor").report
+        return report
     try:
-        from danlu import api
+        api = importlib.import_module("danlu.api")
     except ImportError as error:
         raise DanluError("DL032", error.name or "", reason=first_line(error)) from error
-    return {
-        "train": api.train,
-        "test": api.test_run,
-        "predict": api.predict_files,
-        "resume": api.resume,
-        "demo": api.demo,
-    }[verb]
+    function: Callable[..., Any] = getattr(api, FUNCTIONS[verb])
+    return function
 
 
 def _after(call: Call, result: Any) -> int:

@@ -30,8 +30,8 @@ class Call:
 
     verb: str
     arguments: dict[str, Any]
-    mode: Mode = Mode()
-    debug: bool = False
+    mode: Mode
+    debug: bool
 
 
 def parse(argv: Sequence[str], page: Page = _WIDE) -> Call | str:
@@ -199,13 +199,15 @@ def _value(name: str, text: Any) -> Any:
 
 def _no_verb(name: str, argv: Sequence[str]) -> DanluError:
     if name.startswith("-"):
-        return DanluError("DL009", name, name="COMMAND", usage=_commands(VERBS), line="danlu --help")
+        return DanluError("DL009", f"danlu {name}", name="COMMAND", usage=_commands(VERBS), line="danlu --help")
     near = nearest(name, VERBS)
     if near:
-        return DanluError("DL008", name, name=name, near=did_you_mean(name, VERBS), line=again(near, argv[1:]))
+        return DanluError(
+            "DL008", f"danlu {name}", name=name, near=did_you_mean(name, VERBS), line=again(near, argv[1:])
+        )
     is_data = Path(name).exists() or ".py:" in name
     line = again("train", argv) if is_data else "danlu --help"
-    return DanluError("DL008", name, name=name, near=_commands(VERBS), line=line)
+    return DanluError("DL008", f"danlu {name}", name=name, near=_commands(VERBS), line=line)
 
 
 def _commands(names: Iterable[str]) -> str:

@@ -56,9 +56,8 @@ def line(verb: Verb) -> str:
 def overview(version: str, page: Page) -> str:
     """What ``danlu --help`` shows."""
     rows = [(line(verb), say(f"verb.{verb.name}")) for verb in VERBS.values()]
-    head = (
-        wrap(say("usage.title", version=version), page.width) if page.columns else say("usage.title", version=version)
-    )
+    title = say("usage.title", version=version)
+    head = wrap(title, page.width) if page.columns else title
     parts = [paint(head, "bold", page.colour), "", *_table(rows, page), ""]
     parts += [say("usage.first")] + [f"  {example}" for example in examples("usage")]
     return "\n".join([*parts, "", say("usage.more")])

@@ -114,13 +114,10 @@ SAYINGS: dict[str, Text] = {
     "metric.rmse": ("RMSE", "均方根误差"),
     "metric.r2": ("R²", "R²"),
     # doctor
-    "doctor.danlu": ("danlu", "danlu 丹炉"),
-    "doctor.python": ("Python", "Python 解释器"),
     "doctor.machine": ("machine", "机器"),
     "doctor.machine.value": ("{system}, {cpu}, {cores} cores to use", "{system}，{cpu}，可用 {cores} 核"),
     "doctor.memory": ("memory", "内存"),
     "doctor.memory.value": ("{free} free of {total}", "共 {total}，可用 {free}"),
-    "doctor.torch": ("torch", "torch 主库"),
     "doctor.torch.value": ("{version}, {threads} threads", "{version}，{threads} 线程"),
     "doctor.gpu": ("GPU", "显卡"),
     "doctor.gpu.none": ("none that torch can use: training runs on the CPU", "torch 没有可用的显卡，用 CPU 训练"),
@@ -138,7 +135,6 @@ SAYINGS: dict[str, Text] = {
     "doctor.needed": ("needed", "必需的包"),
     "doctor.needed.missing": ("{name} is missing", "缺 {name}"),
     "doctor.broken": ("{name} {version} does not load: {reason}", "{name} {version} 加载不了：{reason}"),
-    "doctor.torchvision": ("torchvision", "torchvision 库"),
     "doctor.torchvision.mismatch": (
         "{version} was made for torch {wanted}; torch here is {have}",
         "{version} 对应 torch {wanted}，而这里的 torch 是 {have}",

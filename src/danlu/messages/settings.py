@@ -122,9 +122,9 @@ SAYINGS: dict[str, Text] = {
     "setting.on_bad": ("an unreadable sample: stop, or skip it", "遇到读不了的样本：stop 停下，skip 跳过"),
     "setting.bad_limit": ("share of samples that may be skipped", "最多可以跳过多大比例的样本"),
     "setting.max_pixels": ("refuse images with more pixels than this", "像素数超过它的图片不打开"),
-    "setting.check": ("try one batch before training", "训练前先试一批数据"),
+    "setting.check": ("the trial of one batch before training", "训练前的单批试跑"),
     "setting.lang": ("language of all texts: zh, en", "界面语言：zh、en"),
-    "setting.check.off": ("do not: {text}", "不做这一步：{text}"),
+    "setting.check.off": ("leave out {text}", "跳过{text}"),
     # help pages
     "usage.title": (
         "danlu 丹炉 {version}: from your own data to a PyTorch model you can trust and use",

@@ -234,7 +234,7 @@ def error(raised: DanluError, page: Page) -> str:
 def diagnosis(name: str, value: str, state: str, fix: str, page: Page) -> str:
     """A line of ``danlu doctor``: ``state`` is "ok", "note", "warning" or "error"."""
     mark, colour = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red")}.get(state, ("·", "dim"))
-    head = f"{pad(name, 12)}  "
+    head = f"{pad(name, 13)}  "
     indent = width(head) + 4
     if page.columns is not None and page.width < _NARROW:
         head, indent = name + "  ", 6
