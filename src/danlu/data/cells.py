@@ -26,6 +26,7 @@ TARGET_NAMES = (
     "分类",
     "标注",
 )
+GLANCE = 200  # cells looked at first, to rule a kind out before a whole column is parsed
 FALSE_TRUE = pa.array(["False", "True"])
 
 _INFINITE = "[+-]?inf(inity)?"
@@ -62,10 +63,14 @@ def to_numbers(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     if not is_text(column):
         values = _floats(column)
         return values, np.zeros(len(values), dtype=bool)
+    try:  # most often every cell is a number
+        plain: np.ndarray = pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False)
+        if bool(np.isfinite(plain).all()):
+            return plain, np.zeros(len(plain), dtype=bool)
+    except pa.ArrowInvalid:
+        pass
     cells = pc.utf8_trim_whitespace(column)
     number = mask(pc.match_substring_regex(cells, _NUMBER))
-    if number.all():
-        return _finite(pc.cast(cells, pa.float64()).to_numpy(zero_copy_only=False)), ~number
     wrong = ~(number | missing_cells(cells) | mask(pc.match_substring_regex(cells, f"^{_INFINITE}$", ignore_case=True)))
     kept = pc.if_else(pa.array(number), cells, pa.scalar(None, pa.string()))
     return _finite(pc.cast(kept, pa.float64()).to_numpy(zero_copy_only=False)), wrong
@@ -73,11 +78,22 @@ def to_numbers(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 def missing_cells(column: pa.Array) -> np.ndarray:
     """Where a cell of a numeric column holds no value: null, empty, or one of ``MISSING``."""
-    empty = mask(pc.is_null(column, nan_is_null=pa.types.is_floating(column.type)))
+    empty: np.ndarray = mask(pc.is_null(column, nan_is_null=pa.types.is_floating(column.type)))
     if not is_text(column):
         return empty
     short = pc.if_else(pc.less_equal(pc.utf8_length(column), 6), column, "x")  # lowering long texts would be wasted
-    return empty | mask(pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(short)), pa.array(MISSING)))
+    marked = mask(pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(short)), pa.array(MISSING)))
+    return np.asarray(empty | marked, dtype=bool)
+
+
+def looks_numeric(column: pa.Array) -> bool:
+    """Whether every cell is a number or missing, one is a number, and none is a code such as 007."""
+    if not is_text(column):
+        return bool(pa.types.is_integer(column.type) or pa.types.is_floating(column.type))
+    if len(column) > GLANCE and to_numbers(column[:GLANCE])[1].any():
+        return False
+    values, wrong = to_numbers(column)
+    return not wrong.any() and not bool(np.isnan(values).all()) and not leading_zeros(column)
 
 
 def leading_zeros(column: pa.Array) -> bool:
@@ -89,6 +105,8 @@ def looks_dated(column: pa.Array) -> bool:
     """Whether every cell that is not missing is an ISO date, and one is."""
     if not is_text(column):
         return bool(pa.types.is_timestamp(column.type) or pa.types.is_date(column.type))
+    if len(column) > GLANCE and to_days(column[:GLANCE])[1].any():
+        return False
     dated = mask(pc.match_substring_regex(pc.utf8_trim_whitespace(column), _DATE))
     if not dated.any() or not (dated | missing_cells(column)).all():
         return False

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
-from danlu.data.cells import TARGET_NAMES, flat, leading_zeros, missing_cells, to_numbers
+from danlu.data.cells import TARGET_NAMES, flat, looks_numeric, missing_cells
 from danlu.errors import DanluError
 from danlu.messages import say
 from danlu.types import Bad, Choice
@@ -289,14 +289,14 @@ def _decide_header(cells: pa.Table, header: bool | str, names: Sequence[str]) ->
     above: list[str] = []  # first cells of columns of numbers that are no number themselves
     below: list[str] = []  # … and those that are
     for name, column in zip(first, cells.slice(1, 1000).columns):
-        if not _is_numeric(flat(column)):
+        if not looks_numeric(flat(column)):
             continue
         if not missing_cells(pa.array([name]))[0]:
-            (below if _is_numeric(pa.array([name])) else above).append(name)
+            (below if looks_numeric(pa.array([name])) else above).append(name)
     if above and len(above) >= len(below) and len(set(first)) == len(first):
         return True, say("table.header.numbers", name=above[0])
-    if any(_is_numeric(pa.array([c])) for c in first):
-        return False, say("table.header.value", cell=next(c for c in first if _is_numeric(pa.array([c]))))
+    if any(looks_numeric(pa.array([c])) for c in first):
+        return False, say("table.header.value", cell=next(c for c in first if looks_numeric(pa.array([c]))))
     known = [c for c in first if c.casefold() in TARGET_NAMES]
     if known:
         return True, say("table.header.target", name=known[0])
@@ -304,9 +304,3 @@ def _decide_header(cells: pa.Table, header: bool | str, names: Sequence[str]) ->
         if name and pc.any(pc.equal(column, name)).as_py():
             return False, say("table.header.repeats", cell=name)
     return True, say("table.header.default")
-
-
-def _is_numeric(column: pa.Array) -> bool:
-    """Only numbers and missing values, at least one number, none such as 007."""
-    values, wrong = to_numbers(column)
-    return not wrong.any() and not bool(np.isnan(values).all()) and not leading_zeros(column)

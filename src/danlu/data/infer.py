@@ -16,8 +16,8 @@ from danlu.data.cells import (
     flat,
     is_list,
     is_text,
-    leading_zeros,
     looks_dated,
+    looks_numeric,
     sort_classes,
     split_labels,
     to_days,
@@ -73,13 +73,12 @@ def profile(column: pa.Array) -> Profile:
         return Profile(
             "date", rows, int(np.isnan(days).sum()), len(np.unique(days[~np.isnan(days)])), examples=examples
         )
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or is_text(column):
-        values, wrong = to_numbers(column)
+    if looks_numeric(column):
+        values, _ = to_numbers(column)
         seen = values[~np.isnan(values)]
-        if not wrong.any() and (len(seen) or not is_text(column)) and not leading_zeros(column):
-            whole = bool((seen == np.floor(seen)).all())
-            counting = whole and len(seen) == rows > 1 and bool((np.diff(seen) == 1).all())
-            return Profile("number", rows, rows - len(seen), len(np.unique(seen)), whole, counting, examples=examples)
+        whole = bool((seen == np.floor(seen)).all())
+        counting = whole and len(seen) == rows > 1 and bool((np.diff(seen) == 1).all())
+        return Profile("number", rows, rows - len(seen), len(np.unique(seen)), whole, counting, examples=examples)
     if not is_text(column):
         return Profile("other", rows, column.null_count, 0, examples=str(kind))
     cells = column.filter(pc.not_equal(column, "")).drop_null()

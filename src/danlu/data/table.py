@@ -22,9 +22,6 @@ from danlu.messages import say
 from danlu.settings import Settings
 from danlu.types import Bad, Choice
 
-TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".data", ".test", ".train")
-SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".arrow", ".feather", ".ipc")
-
 
 @dataclass(frozen=True)
 class Table:
@@ -49,18 +46,6 @@ class Table:
         if self.lines is not None:
             return f"{self.path}:{int(self.lines[row])}"
         return f"{self.path} row {row}".strip()
-
-
-def is_table(source: object) -> bool:
-    """Whether ``read_table`` is the reader for this: a table object, rows, named columns, or a file by its name."""
-    if isinstance(source, str | PathLike):
-        name = str(source).lower().removesuffix(".gz")
-        return name.endswith(SUFFIXES)
-    if isinstance(source, pa.Table | pa.RecordBatch | Table) or hasattr(source, "__arrow_c_stream__"):
-        return True
-    if isinstance(source, Mapping):
-        return bool(source) and all(isinstance(k, str) for k in source) and not _is_nested(source)
-    return isinstance(source, list | tuple) and bool(source) and all(isinstance(r, Mapping) for r in source)
 
 
 def read_table(source: Any, settings: Settings, *, header: bool | str = "auto", names: Sequence[str] = ()) -> Table:
@@ -189,6 +174,8 @@ def _is_nested(source: Mapping[str, Any]) -> bool:
 def _from_object(source: Any) -> pa.Table:
     if isinstance(source, pa.Table):
         return source
+    if type(source).__name__ == "LazyFrame":  # polars
+        source = source.collect()
     if isinstance(source, pa.RecordBatch):
         return pa.Table.from_batches([source])
     if type(source).__module__.partition(".")[0] == "pandas" and hasattr(source, "columns"):

@@ -136,7 +136,7 @@ def _content(fields: tuple[Field, ...], table: Table, ok: np.ndarray) -> tuple[T
             indices = pa.array([str(v) for v in column.to_pylist()]).dictionary_encode().indices
         codes.append(torch.from_numpy(indices.to_numpy(zero_copy_only=False)[ok].astype(np.int64)))
     content = content_of(torch.stack(codes, 1))
-    sizes = torch.unique(content, return_counts=True)[1]
+    sizes = np.unique(content.numpy(), return_counts=True)[1]
     copies = int(sizes.sum()) - len(sizes)
     if not copies:
         return None, []
