@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -47,14 +48,19 @@ def _scale(field: Field) -> tuple[Tensor, Tensor] | None:
 
 
 def byte_statistics(x: Tensor, rows: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of ``x / 255`` a channel over ``rows`` of bytes (N, C, ...); float64 over rows."""
-    channels, per_channel = x.shape[1], x[0, 0].numel()
-    sums, squares = (torch.zeros(channels, dtype=torch.float64) for _ in range(2))
-    for some in rows.split(max(1, (1 << 18) // max(1, channels * per_channel))):
-        values = x.index_select(0, some).reshape(len(some), channels, -1).float()
-        sums += values.sum(2).double().sum(0)
-        squares += values.square_().sum(2).double().sum(0)
-    mean = sums / (len(rows) * per_channel)
-    std = (squares / (len(rows) * per_channel) - mean.square()).clamp_(min=0).sqrt_()
-    std = torch.where(std > 0, std, torch.full_like(std, 255.0))  # a channel of one value is only shifted
+    """Mean and standard deviation of ``x / 255`` a channel over ``rows`` of bytes (N, C, ...).
+
+    By counting each of the 256 values: exact, whatever the order of rows and the number of threads.
+    """
+    channels, per_row = x.shape[1], x[0].numel()
+    counts = np.zeros((channels, 256), dtype=np.int64)
+    for some in rows.split(max(1, (1 << 18) // max(1, per_row))):
+        values = x.index_select(0, some).numpy()
+        for c in range(channels):
+            counts[c] += np.bincount(values[:, c].ravel(), minlength=256)
+    value = np.arange(256, dtype=np.float64)
+    total = counts.sum(axis=1).astype(np.float64)
+    mean = counts @ value / total
+    std = np.sqrt((counts * (value - mean[:, None]) ** 2).sum(axis=1) / total)
+    std = np.where(std > 0, std, 255.0)  # a channel of one value is only shifted
     return tuple((mean / 255).tolist()), tuple((std / 255).tolist())

@@ -198,6 +198,14 @@ ERRORS: dict[str, ErrorText] = {
             "class Rows(torch.utils.data.IterableDataset): def __iter__(self): yield …",
         ),
     ),
+    "DL179": (
+        ("this part does not match the training folder", "这部分数据和训练文件夹不匹配"),
+        (
+            "found a {type}; beside a folder of classes, test and val are folders too",
+            "得到的是 {type}；训练数据是按类别分的文件夹，test 和 val 也要是文件夹",
+        ),
+        ("--test photos_test", "--test photos_test"),
+    ),
 }
 
 SAYINGS: dict[str, Text] = {
@@ -304,5 +312,35 @@ SAYINGS: dict[str, Text] = {
         "{n} numbers a row on one scale: standardised together by the training rows",
         "每行 {n} 个同一尺度的数：按训练数据一起标准化",
     ),
+    # images
+    "data.image.zero_bytes": ("the file has 0 bytes", "文件大小为 0 字节"),
+    "data.image.unknown": ("the file's content is no known image format", "文件内容不是已知的图片格式"),
+    "data.image.files": (
+        "image files, standardised a channel by the training images",
+        "图片文件，各通道按训练图片标准化",
+    ),
+    "data.image.grey": ("grey", "灰度"),
+    "data.image.colour": ("colour", "彩色"),
+    "data.size.own": ("all images have this size", "所有图片都是这个尺寸"),
+    "data.size.median": (
+        "the median of the shorter sides is {median}; the whole image is resized; --size sets another",
+        "短边的中位数是 {median}；整张图缩放到这个尺寸；可用 --size 指定",
+    ),
+    "data.cache.off": (
+        "as you set it: images are read from their files each epoch",
+        "按你的设置：每一轮都从文件读取图片",
+    ),
+    "data.cache.large": (
+        "{size} of decoded images do not fit in {room}, a quarter of the free memory",
+        "解码后的图片有 {size}，放不进可用内存的四分之一（{room}）",
+    ),
+    "data.classes.folders": ("the folders' names", "取自文件夹的名字"),
+    "data.parts.folders": ("the folders' names say so", "由文件夹的名字得知"),
+    "data.parts.unsorted": (
+        "images without class folders; danlu predict reads them",
+        "里面的图片没有按类别分放；可用 danlu predict 来预测",
+    ),
+    "data.folder.empty": ("the folder is empty", "文件夹是空的"),
+    "data.folder.holds": ("it holds {found}", "里面有 {found}"),
     "data.sample": ("what your dataset gives; nothing is changed", "你的数据集给出的样子；不做任何改动"),
 }

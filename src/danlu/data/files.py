@@ -1,0 +1,206 @@
+"""From classed image files to rows: split, size, decoding, statistics; in memory when they fit."""
+
+from __future__ import annotations
+
+import hashlib
+import statistics
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from torch import Tensor
+
+from danlu.data.arrays import check_limit, split_choice
+from danlu.data.columns import Columns, Prepare
+from danlu.data.images import ImageFiles, decode_all, read_header, threaded
+from danlu.data.prepare import byte_statistics, prepare
+from danlu.data.split import TEST_SHARE, VAL_SHARE, split
+from danlu.data.user import spread
+from danlu.errors import DanluError
+from danlu.messages import say
+from danlu.settings import Settings
+from danlu.types import Bad, Choice, Field, Schema
+
+SIZES = (32, 64, 128)  # sides that the default picks from
+OWN_SIZE = 64  # images all of one size up to this are not resized
+LOOKED_AT = 2_000  # files whose headers decide on size and colour, and whose pixels give mean and std
+MEMORY_SHARE = 0.25  # of the free memory that decoded images may take
+
+
+@dataclass(frozen=True)
+class Files:
+    """A part's image files, and the class of each."""
+
+    paths: tuple[Path, ...]
+    classes: tuple[str, ...]
+
+    def take(self, rows: Tensor) -> Files:
+        picked = rows.tolist()
+        return Files(tuple(self.paths[i] for i in picked), tuple(self.classes[i] for i in picked))
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The parts ready to be read, and what was found and decided."""
+
+    parts: dict[str, Columns | ImageFiles]
+    schema: Schema
+    choices: list[Choice]
+    bad: list[Bad]
+
+
+@dataclass(frozen=True)
+class PathNames:
+    """Row number to path; a class, so that it travels to worker processes."""
+
+    paths: tuple[Path, ...]
+
+    def __call__(self, row: int) -> str:
+        return str(self.paths[row])
+
+
+def open_files(given: Mapping[str, Files], classes: tuple[str, ...], settings: Settings) -> Opened:
+    """Rows of the parts in ``given`` ("train", maybe "val" and "test"); what is missing is split off train."""
+    shape, choices = image_shape(given["train"].paths, settings)
+    parts, split_choices = _with_split(given, settings)
+    label = Field("label", "category", "target", say("data.classes.folders"), (), "int64", classes)
+    image = Field("image", "image", "input", say("data.image.files"), shape, "uint8")
+    size = sum(len(f.paths) for f in parts.values()) * shape[0] * shape[1] * shape[2]
+    room = int(psutil.virtual_memory().available * MEMORY_SHARE)
+    if settings.cache != "off" and size <= room:
+        pixels, wrong = _decode_parts(parts, shape, settings)
+        mean, std = _statistics(parts["train"], shape, settings, pixels["train"], set(wrong["train"]))
+        schema = Schema((replace(image, mean=mean, std=std), label), "classification", "image", "images")
+        opened = {k: _columns(schema, files, pixels[k], wrong[k]) for k, files in parts.items()}
+        bad = [Bad(e.where, e.what) for errors in wrong.values() for e in errors.values()]
+        return Opened({**opened}, schema, [*choices, *split_choices], bad)
+    why = say("data.cache.off") if settings.cache == "off" else say("data.cache.large", size=_gb(size), room=_gb(room))
+    mean, std = _statistics(parts["train"], shape, settings, None, set())
+    schema = Schema((replace(image, mean=mean, std=std), label), "classification", "image", "images")
+    read = {k: image_files(schema, files, settings.max_pixels) for k, files in parts.items()}
+    return Opened({**read}, schema, [*choices, *split_choices, Choice("cache", "off", why)], [])
+
+
+def _gb(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"
+
+
+def codes_of(schema: Schema, files: Files) -> Tensor:
+    """Each file's class number (N,) int64."""
+    numbers = {name: i for i, name in enumerate(schema.classes)}
+    return torch.tensor([numbers[c] for c in files.classes], dtype=torch.int64)
+
+
+def image_files(schema: Schema, files: Files, max_pixels: int) -> ImageFiles:
+    return ImageFiles(files.paths, codes_of(schema, files), schema.inputs[0].shape, _prepare(schema), max_pixels)
+
+
+def _prepare(schema: Schema) -> Prepare:
+    made = prepare(schema)
+    assert made is not None  # images are stored as bytes
+    return made
+
+
+def _columns(schema: Schema, files: Files, pixels: Tensor, wrong: Mapping[int, DanluError]) -> Columns:
+    columns = Columns((pixels, codes_of(schema, files)), prepare=_prepare(schema), names=PathNames(files.paths))
+    if not wrong:
+        return columns
+    return columns.take(torch.tensor([i for i in range(len(pixels)) if i not in wrong], dtype=torch.int64))
+
+
+def _decode_parts(
+    parts: Mapping[str, Files], shape: tuple[int, ...], settings: Settings
+) -> tuple[dict[str, Tensor], dict[str, dict[int, DanluError]]]:
+    """Every part's pixels (N, C, H, W), and the errors by row; raised when they may not be skipped."""
+    pixels, wrong = {}, {}
+    for part, files in parts.items():
+        pixels[part], wrong[part] = decode_all(files.paths, shape, settings.max_pixels)
+        if wrong[part] and settings.on_bad != "skip":
+            raise next(iter(wrong[part].values()))
+    bad = [Bad(e.where, e.what) for errors in wrong.values() for e in errors.values()]
+    check_limit(bad, sum(map(len, pixels.values())), settings)
+    return pixels, wrong
+
+
+def _statistics(
+    train: Files, shape: tuple[int, ...], settings: Settings, pixels: Tensor | None, wrong: set[int]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and std a channel of up to ``LOOKED_AT`` training images: the same ones, in memory or not."""
+    rows = spread(len(train.paths), LOOKED_AT)
+    if pixels is None:
+        pixels, errors = decode_all([train.paths[i] for i in rows], shape, settings.max_pixels)
+        if errors and settings.on_bad != "skip":
+            raise next(iter(errors.values()))
+        rows, wrong = list(range(len(rows))), set(errors)
+    return byte_statistics(pixels, torch.tensor([i for i in rows if i not in wrong], dtype=torch.int64))
+
+
+# ---- size and split
+
+
+def image_shape(paths: tuple[Path, ...], settings: Settings) -> tuple[tuple[int, int, int], list[Choice]]:
+    """(C, H, W) the model will see, by the headers of up to ``LOOKED_AT`` files, and why."""
+    looked = [paths[i] for i in spread(len(paths), LOOKED_AT)]
+    headers = [h for h in threaded(read_header, looked) if h is not None]
+    channels = 1 if headers and all(h.grey for h in headers) else 3
+    sizes = Counter((h.height, h.width) for h in headers)
+    if settings.size is not None:
+        height = width = settings.size
+        why = say("data.task.given")
+    elif len(sizes) == 1 and max(next(iter(sizes))) <= OWN_SIZE:
+        height, width = next(iter(sizes))
+        why = say("data.size.own")
+    else:
+        median = statistics.median(min(s) for s in sizes.elements()) if sizes else SIZES[-1]
+        height = width = max((s for s in SIZES if s <= median), default=SIZES[0])
+        why = say("data.size.median", median=int(median))
+    colour = say("data.image.grey" if channels == 1 else "data.image.colour")
+    return (channels, height, width), [Choice("size", f"{width} x {height}, {colour}", why)]
+
+
+def _with_split(given: Mapping[str, Files], settings: Settings) -> tuple[dict[str, Files], list[Choice]]:
+    """All parts; val and test are split off train, by class and content, where they are not given."""
+    shares = [0.0 if part in given else share for part, share in (("val", VAL_SHARE), ("test", TEST_SHARE))]
+    if not any(shares):
+        return dict(given), []
+    train = given["train"]
+    codes = {name: i for i, name in enumerate(sorted(set(train.classes)))}
+    strata = torch.tensor([codes[c] for c in train.classes])
+    rows = split(
+        len(strata), strata=strata, content=file_content(train.paths), seed=settings.seed, val=shares[0], test=shares[1]
+    )
+    parts = dict(given)
+    for part, some in zip(("train", "val", "test"), rows):
+        if part == "train" or part not in given:
+            parts[part] = train.take(some)
+    return parts, [split_choice(*(len(r) for r in rows), stratified=True)]
+
+
+def file_content(paths: tuple[Path, ...]) -> Tensor:
+    """Equal numbers for files of equal bytes (N,) int64; only files of equal size are read."""
+    sizes = [_size(p) for p in paths]
+    often = {size for size, count in Counter(sizes).items() if count > 1}
+
+    def key(i: int) -> tuple[int, Any]:
+        return sizes[i], _digest(paths[i]) if sizes[i] in often else b""
+
+    numbers: dict[tuple[int, Any], int] = {}
+    return torch.tensor([numbers.setdefault(k, len(numbers)) for k in threaded(key, range(len(paths)))])
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # a broken link; decoding will name it
+        return -1
+
+
+def _digest(path: Path) -> Any:
+    try:
+        return hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
+    except OSError:
+        return str(path)

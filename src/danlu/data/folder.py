@@ -1,0 +1,158 @@
+"""A folder with a sub-folder for each class, with or without train, validation and test on top."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from danlu.data.arrays import some
+from danlu.data.columns import Data
+from danlu.data.files import Files, open_files
+from danlu.data.images import is_image
+from danlu.errors import DanluError, did_you_mean
+from danlu.messages import say
+from danlu.settings import Settings
+from danlu.types import Choice
+
+PART_NAMES = {
+    "train": ("train", "training", "trainset", "train_set", "训练集", "训练"),
+    "val": ("val", "valid", "validation", "dev", "eval", "验证集", "验证"),
+    "test": ("test", "testing", "testset", "test_set", "测试集", "测试"),
+}
+TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow", ".feather"))
+
+# ---- what lies in the folder
+
+
+def open_folder(path: Path, test: Any, val: Any, settings: Settings) -> Data:
+    """The data of an image folder; ``test`` and ``val`` may be folders of their own."""
+    folders, choices = _parts(path)
+    parts = {part: _scan(folder) for part, folder in folders.items()}
+    for part, given in (("test", test), ("val", val)):
+        if given is not None:
+            parts[part] = _scan(_as_folder(given))
+    train = parts.pop("train")
+    if not train.paths:
+        raise _nothing(path)
+    names = class_order(train.classes)
+    if len(names) < 2:
+        raise DanluError("DL154", where=str(path), name=names[0], rows=len(train.paths))
+    parts = {part: files for part, files in parts.items() if files.paths}
+    for part, files in parts.items():
+        _check_classes(files, names, part)
+    choices.append(Choice("classes", f"{len(names)}: {some(names, 8)}", say("data.classes.folders")))
+    opened = open_files({"train": train, **parts}, names, settings)
+    rows = opened.parts
+    return Data(
+        path.resolve().name,
+        rows["train"],
+        rows.get("val"),
+        rows.get("test"),
+        opened.schema,
+        (*choices, *opened.choices),
+        tuple(opened.bad),
+    )
+
+
+def _parts(path: Path) -> tuple[dict[str, Path], list[Choice]]:
+    """The folders of train, val and test; all is train where there is no folder so named with classes in it."""
+    inner = _sub_folders(path)
+    found: dict[str, Path] = {}
+    for part, names in PART_NAMES.items():
+        folder = next((f for f in inner if f.name.lower() in names), None)
+        if folder is not None and _has_images_below(folder):
+            found[part] = folder
+    if "train" not in found:
+        while len(inner) == 1 and not _has_images_below(path, deep=False):  # photos/photos/cat, as archives unpack
+            deeper = _sub_folders(inner[0])
+            if not any(_has_images_below(f) or _direct_images(f) for f in deeper) or _direct_images(inner[0]):
+                break
+            return _parts(inner[0])
+        return {"train": path}, []
+    plain = [f for f in inner if f not in found.values() and _direct_images(f)]
+    choices = [Choice("parts", ", ".join(f"{k}: {v.name}" for k, v in found.items()), say("data.parts.folders"))]
+    if plain:
+        choices.append(Choice("ignored", some([f.name for f in plain]), say("data.parts.unsorted")))
+    return found, choices
+
+
+def _sub_folders(path: Path) -> list[Path]:
+    return sorted(p for p in path.iterdir() if p.is_dir() and not _hidden(p.name))
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith((".", "__MACOSX", "@eaDir"))
+
+
+def _direct_images(folder: Path) -> bool:
+    return any(is_image(p) for p in folder.iterdir())
+
+
+def _has_images_below(folder: Path, *, deep: bool = True) -> bool:
+    """Whether a sub-folder of ``folder`` holds images."""
+    return any(_direct_images(f) or (deep and _has_images_below(f)) for f in _sub_folders(folder))
+
+
+def _scan(folder: Path) -> Files:
+    """Every image below each class folder, in name order; the class is the first folder's name."""
+    paths: list[Path] = []
+    classes: list[str] = []
+    for sub in _sub_folders(folder):
+        seen: set[str] = set()
+        for root, folders, files in os.walk(sub, followlinks=True):
+            real = os.path.realpath(root)
+            if real in seen:  # a link that leads back
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = sorted(f for f in folders if not _hidden(f))
+            images = [Path(root, f) for f in sorted(files) if not _hidden(f) and is_image(Path(f))]
+            paths += images
+            classes += [sub.name] * len(images)
+    return Files(tuple(paths), tuple(classes))
+
+
+def _as_folder(given: Any) -> Path:
+    if not isinstance(given, (str, Path)) or not Path(given).is_dir():
+        raise DanluError("DL179", where=str(given), type=type(given).__name__)
+    return Path(given)
+
+
+def _nothing(path: Path) -> DanluError:
+    """The error for a folder without class folders of images."""
+    images = [p for p in path.iterdir() if is_image(p)]
+    if images:
+        return DanluError("DL153", where=str(path), path=path, count=len(images), example=images[0].name)
+    suffixes = Counter(Path(f).suffix.lower() or f for _, _, files in os.walk(path) for f in files)
+    found = ", ".join(f"{n} {s}" for s, n in suffixes.most_common(4))
+    found = say("data.folder.holds", found=found) if found else say("data.folder.empty")
+    return DanluError("DL152", where=str(path), path=path, found=found)
+
+
+def class_order(classes: Sequence[str]) -> tuple[str, ...]:
+    """Names in sorted order; in order of number when all are whole numbers."""
+    names = set(classes)
+    numbers = all(n.lstrip("-").isdecimal() for n in names)
+    return tuple(sorted(names, key=(lambda n: (int(n), n)) if numbers else None))  # type: ignore[arg-type]
+
+
+def _check_classes(files: Files, names: Sequence[str], part: str) -> None:
+    """DL155 when a part has a class that the training folder has not."""
+    counts = Counter(files.classes)
+    new = sorted(counts.keys() - set(names))
+    if new:
+        near = did_you_mean(new[0], names)
+        raise DanluError("DL155", where=part, name=new[0], count=counts[new[0]], near=near)
+
+
+def table_files(path: Path) -> dict[str, Path]:
+    """``{"train": path, "test": …}`` of a folder that holds tables and no folders; empty for all else."""
+    files = [p for p in sorted(path.iterdir()) if p.is_file() and not _hidden(p.name)]
+    tables = [p for p in files if Path(p.name.removesuffix(".gz")).suffix.lower() in TABLE_SUFFIXES]
+    if not tables or _sub_folders(path) or any(map(is_image, files)):
+        return {}
+    found = {part: p for part, names in PART_NAMES.items() for p in tables if p.name.partition(".")[0].lower() in names}
+    return found if "train" in found else {"train": tables[0]} if len(tables) == 1 else {}

@@ -1,0 +1,187 @@
+"""Image files to bytes by one written rule: orientation, colour, depth, alpha, size."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from danlu.errors import DanluError
+from danlu.messages import say
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SUFFIXES = frozenset(
+    [".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif", ".tga", ".ico"]
+)  # fmt: skip
+GREY_MODES = frozenset(("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"))
+DRAFT = 2  # a JPEG is decoded at 1/2, 1/4 or 1/8 scale while that leaves at least so many pixels for each one wanted
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the first bytes of an image file say."""
+
+    width: int  # as it is seen, after the EXIF orientation
+    height: int
+    grey: bool
+
+
+def is_image(path: Path) -> bool:
+    """Whether the name ends like an image's."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def read_header(path: Path) -> Header | None:
+    """Size and colour without decoding; None when the file cannot be read (decoding will say why)."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            width, height = image.size[::-1] if turned else image.size
+            return Header(width, height, image.mode in GREY_MODES)
+    except Exception:  # Pillow's plugins raise many kinds
+        return None
+
+
+def decode(source: Any, shape: tuple[int, ...], max_pixels: int, where: str = "") -> np.ndarray:
+    """The image as bytes of ``shape`` (C, H, W), C being 1 (grey) or 3 (RGB).
+
+    ``source`` is a path, a binary file, or a Pillow image. The rule: the first frame; turned by its EXIF orientation;
+    16-bit samples become 8-bit by v / 257; alpha and transparent palette entries over white; CMYK and all else
+    by Pillow's conversion to RGB, grey by ITU-R 601; then the whole image is resized to (H, W), antialiased bilinear,
+    its aspect not kept. DL157 for more than ``max_pixels`` (before decoding), DL156 for what cannot be read.
+    """
+    from PIL import Image, ImageOps
+
+    where = where or str(source)
+    channels, height, width = shape
+    if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow's own guard would refuse what the user allows
+    try:
+        image: Image = source if isinstance(source, Image.Image) else Image.open(source)
+        if image.width * image.height > max_pixels:
+            raise _too_large(where, image.width, image.height, max_pixels)
+        if image is not source:
+            image.draft(None, (DRAFT * width, DRAFT * height))  # type: ignore[arg-type]
+        image = ImageOps.exif_transpose(image)
+        image = to_plain(image, "L" if channels == 1 else "RGB")
+        if image.size != (width, height):
+            image = image.resize((width, height), Image.Resampling.BILINEAR)
+    except DanluError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise _too_large(where, *_numbers(str(error)), max_pixels) from error
+    except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, ValueError, struct.error, zlib.error ...
+        raise DanluError("DL156", where=where, problem=_problem(source, error)) from error
+    pixels = np.asarray(image)
+    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+
+
+def _too_large(where: str, width: int, height: int, limit: int) -> DanluError:
+    pixels = width * height
+    return DanluError("DL157", where=where, width=width, height=height, limit=f"{limit:,}", pixels=pixels)
+
+
+def _numbers(text: str) -> tuple[int, int]:
+    """Pillow's refusal names the number of pixels only."""
+    found = [int(w.strip("()")) for w in text.split() if w.strip("()").isdigit()]
+    return (found[0] if found else 0), 1
+
+
+def _problem(source: Any, error: Exception) -> str:
+    if isinstance(source, (str, Path)) and os.path.isfile(source):
+        if os.path.getsize(source) == 0:
+            return say("data.image.zero_bytes")
+        if type(error).__name__ == "UnidentifiedImageError":
+            return say("data.image.unknown")
+    return str(error) or type(error).__name__
+
+
+def to_plain(image: Image, mode: str) -> Image:
+    """The image in mode "L" or "RGB"."""
+    from PIL import Image as pil
+
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _to_bytes(image)
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = pil.alpha_composite(pil.new("RGBA", image.size, "white"), image)
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _to_bytes(image: Image) -> Image:
+    """16-bit whole numbers by v / 257; fractions by v * 255 when they lie in 0 to 1, else as they are; clipped."""
+    from PIL import Image as pil
+
+    values = np.asarray(image).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("NaN")
+    scale = 1 / 257 if image.mode != "F" else 255 if values.max(initial=0) <= 1 else 1
+    return pil.fromarray(np.rint(np.clip(values * scale, 0, 255)).astype(np.uint8))
+
+
+def threaded(work: Callable[[T], S], items: Iterable[T]) -> list[S]:
+    """``work`` on every item, by as many threads as cores: Pillow and file reading release the GIL."""
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        return list(pool.map(work, items))
+
+
+def decode_all(paths: Sequence[Path], shape: tuple[int, ...], max_pixels: int) -> tuple[Tensor, dict[int, DanluError]]:
+    """All images as one tensor (N, C, H, W) of bytes, and what went wrong by row; such rows are black."""
+    out = torch.zeros((len(paths), *shape), dtype=torch.uint8)
+    pixels = out.numpy()
+    wrong: dict[int, DanluError] = {}
+
+    def one(i: int) -> None:
+        try:
+            pixels[i] = decode(paths[i], shape, max_pixels)
+        except DanluError as error:
+            wrong[i] = error
+
+    threaded(one, range(len(paths)))
+    return out, dict(sorted(wrong.items()))
+
+
+class ImageFiles(Dataset[tuple[Tensor, Tensor]]):
+    """Image files read one by one, for folders that do not fit in memory; sample ``i`` is ``(x, y)`` as in a batch."""
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        labels: Tensor,
+        shape: tuple[int, ...],
+        prepare: Callable[[tuple[Tensor, ...]], tuple[Any, ...]],
+        max_pixels: int,
+    ) -> None:
+        self.paths, self.labels, self.shape = paths, labels, shape
+        self.prepare, self.max_pixels = prepare, max_pixels
+
+    @property
+    def targets(self) -> Tensor:
+        """Each row's class."""
+        return self.labels
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        pixels = decode(self.paths[i], self.shape, self.max_pixels)
+        x, y = self.prepare((torch.from_numpy(np.ascontiguousarray(pixels)[None]), self.labels[i : i + 1]))
+        return x[0], y[0]
+
+    def name(self, i: int) -> str:
+        return str(self.paths[i])
