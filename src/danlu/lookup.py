@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import importlib
-import importlib.metadata
 import importlib.util
 import json
 import linecache
@@ -13,6 +11,7 @@ import os
 import re
 import sys
 import traceback
+import zlib
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
@@ -185,7 +184,7 @@ def _module_name(path: Path) -> str:
     free = known is None and stem not in sys.builtin_module_names and stem not in sys.stdlib_module_names
     if stem.isidentifier() and ((free and _finds(stem, path)) or _same_file(getattr(known, "__file__", None), path)):
         return stem
-    name = f"danlu_user_{hashlib.sha256(str(path).encode(errors='surrogateescape')).hexdigest()[:12]}"
+    name = f"danlu_user_{stem if stem.isidentifier() else ''}_{zlib.crc32(os.fsencode(path)):08x}"
     os.environ[_FILES] = json.dumps(_user_files() | {name: str(path)})
     return name
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -189,6 +188,8 @@ def to_toml(values: Mapping[str, Any], title: str = "") -> str:
 
 def read_toml(path: str | Path) -> dict[str, Any]:
     """The values of a TOML file; an error names the line where reading stopped."""
+    import tomllib  # not for every --help
+
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:

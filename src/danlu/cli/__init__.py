@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -43,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + stop.signal
     except KeyboardInterrupt:
         sys.stderr.write("\n")
-        return 128 + signal.SIGINT
+        return 128 + 2
     except BrokenPipeError:  # the reader of our output has had enough
         return _closed_pipe()
     except Exception as error:

@@ -6,9 +6,10 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from danlu import types
+if TYPE_CHECKING:  # the help pages import this file
+    from danlu import types
 
 Event = dict[str, Any]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import os
 import re
-import shutil
 import sys
 import unicodedata
+from collections.abc import Sequence
 from typing import IO
 
 from danlu.messages import language
@@ -56,15 +56,31 @@ def wrap(text: str, columns: int, indent: int = 0, first: int | None = None) -> 
     Breaks at spaces and beside Chinese characters, but not before a closing or after an opening mark. A word longer
     than a line stays whole, so that paths and commands can be copied.
     """
-    lines, line, used = [], "", indent if first is None else first
+    lines: list[list[str]] = [[]]
+    used = indent if first is None else first
     for atom in _atoms(text):
-        size = width(atom.rstrip())
-        if line.strip() and used + size > columns:
-            lines.append(line.rstrip())
-            line, used, atom = "", indent, atom.lstrip()
-        line += atom
+        if lines[-1] and used + width(atom.rstrip()) > columns:
+            lines.append([])
+            used, atom = indent, atom.lstrip()
+        lines[-1].append(atom)
         used += width(atom)
-    return ("\n" + " " * indent).join([*lines, line.rstrip()])
+    if len(lines) > 1 and width("".join(lines[-1])) <= 4 and len(lines[-2]) > 4:  # no character alone in a line
+        lines[-1][:0] = lines[-2][-2:]
+        del lines[-2][-2:]
+    return ("\n" + " " * indent).join("".join(line).strip() for line in lines)
+
+
+def join(parts: Sequence[str], between: str, columns: int | None, indent: int = 2) -> str:
+    """``parts`` side by side; a new line begins only between two of them."""
+    if columns is None:
+        return between.join(parts)
+    lines = [parts[0]]
+    for part in parts[1:]:
+        if width(lines[-1]) + width(between) + width(part) > columns:
+            lines.append(" " * indent + part)
+        else:
+            lines[-1] += between + part
+    return "\n".join(lines)
 
 
 def _atoms(text: str) -> list[str]:
@@ -131,11 +147,14 @@ def encodable(text: str, stream: IO[str]) -> str:
 
 
 def columns(stream: IO[str]) -> int:
-    """The width of the terminal behind ``stream``, 80 where it says nothing."""
+    """The width of the terminal behind ``stream``, 80 where it says nothing; COLUMNS overrules it."""
+    wanted = os.environ.get("COLUMNS", "")
+    if wanted.isdecimal() and int(wanted) > 0:
+        return int(wanted)
     try:
         return os.get_terminal_size(stream.fileno()).columns or 80
     except (OSError, ValueError, AttributeError):
-        return shutil.get_terminal_size((80, 24)).columns
+        return 80
 
 
 def is_terminal(stream: IO[str]) -> bool:

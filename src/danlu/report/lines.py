@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from danlu.errors import DanluError
 from danlu.messages import SAYINGS, say
-from danlu.report.events import Start
-from danlu.report.layout import cut, duration, number, pad, paint, printable, rate, width, wrap
-from danlu.types import Choice, Epoch
+from danlu.report.layout import cut, duration, join, number, pad, paint, printable, rate, width, wrap
+
+if TYPE_CHECKING:  # the help pages import this file
+    from danlu.report.events import Start
+    from danlu.types import Choice, Epoch
 
 LABEL = 10  # columns of the label before a choice or a result
 _PARTS = ("_low", "_high", "_interval", "_baseline")  # what belongs to a metric
@@ -74,8 +76,7 @@ def start(facts: Start, page: Page) -> str:
     parts += [say("start.rows", rows=rows), length]
     if facts.step:
         parts.append(say("start.resumed", step=f"{facts.step:,}"))
-    text = printable(" · ".join(part for part in parts if part))
-    body = wrap(text, page.width) if page.columns else text
+    body = join([printable(part) for part in parts if part], " · ", page.columns and page.width)
     return body + "\n" + labelled(say("label.run"), facts.run, "", page)
 
 
@@ -124,15 +125,7 @@ def epoch_row(cells: Sequence[Cell], widths: Sequence[int], best: bool, page: Pa
 def epoch_line(cells: Sequence[Cell], best: bool, page: Page) -> str:
     """An epoch as labelled values: for files, and for terminals too narrow for the table."""
     phrases = [cell.phrase for cell in cells if cell.phrase] + (["★"] if best else [])
-    if page.columns is None:
-        return "  ".join(phrases)
-    lines = [phrases[0]]
-    for phrase in phrases[1:]:
-        if width(lines[-1]) + 2 + width(phrase) > page.width:
-            lines.append("  " + phrase)
-        else:
-            lines[-1] += "  " + phrase
-    return "\n".join(lines)
+    return join(phrases, "  ", page.columns and page.width)
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ class Reporter:
         """Commands that can be pasted as they are: predict on the data just trained on, and test once more."""
         folder = shlex.quote(run)
         paths = [shlex.quote(self._data)] if self._data and Path(self._data).exists() else []
-        return [" ".join(["danlu predict", folder, *(paths or ["…"])]), f"danlu test {folder}"]
+        return [" ".join(["danlu predict", folder, *(paths or [say("next.input")])]), f"danlu test {folder}"]
 
     def stopped(self, resume_line: str, step: int = 0) -> None:
         """The run was interrupted and is saved; ``resume_line`` goes on."""
