@@ -195,6 +195,8 @@ def _records(
     if head is None:
         raise DanluError("DL102", where=path)
     physical = body.count(b"\n") + (not body.endswith(b"\n"))
+    if body.count(b"\r") != body.count(b"\r\n"):
+        physical = -1  # a lone carriage return may end a line too
     if not dialect.spaces:
         cells, wrong = _read_arrow(body, dialect, len(head))
         if cells is not None and not wrong and cells.num_rows == physical:
@@ -293,7 +295,8 @@ def _decide_header(cells: pa.Table, header: bool | str, names: Sequence[str]) ->
             continue
         if not missing_cells(pa.array([name]))[0]:
             (below if looks_numeric(pa.array([name])) else above).append(name)
-    if above and len(above) >= len(below) and len(set(first)) == len(first):
+    years = all(re.fullmatch("(18|19|20|21)[0-9]{2}", c) for c in below)  # usual names of columns of numbers
+    if above and (len(above) >= len(below) or years) and len(set(first)) == len(first):
         return True, say("table.header.numbers", name=above[0])
     if any(looks_numeric(pa.array([c])) for c in first):
         return False, say("table.header.value", cell=next(c for c in first if looks_numeric(pa.array([c]))))
