@@ -22,6 +22,7 @@ from danlu.types import Bad, Choice, Field, Schema
 Treatment = Literal["standardise", "keep", "untouched"]  # danlu's model | a user's own | a user's TensorDataset
 
 POOLED_FEATURES = 64  # columns of one scale from this many on are pixels: one mean and std for all of them
+MIN_DISTINCT, MAX_COPIES = 20, 0.05  # fewer different rows, or one row more often: copies are no leak but the data
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,16 @@ def _split(
     flat = train.target.ndim == 1 or train.target.shape[1:] == (1,)
     classes = (flat and train.target.dtype.kind in "iubU") or (flat and bool(np.isin(train.target, (0, 1)).all()))
     strata = torch.from_numpy(np.unique(train.target, return_inverse=True)[1].reshape(-1)) if classes else None
-    rows = split(n, strata=strata, content=content_of(*train.inputs), seed=settings.seed, val=val, test=test)
+    rows = split(n, strata=strata, content=_content(train.inputs), seed=settings.seed, val=val, test=test)
     return rows, [split_choice(*(len(r) for r in rows), stratified=strata is not None)]
+
+
+def _content(inputs: tuple[Tensor, ...]) -> Tensor | None:
+    """Equal numbers for equal rows; None where rows repeat because few different ones are possible."""
+    content = content_of(*inputs)
+    counts = torch.unique(content, return_counts=True)[1]
+    few = len(counts) < len(content) and (len(counts) < MIN_DISTINCT or int(counts.max()) > MAX_COPIES * len(content))
+    return None if few else content
 
 
 def split_choice(train: int, val: int, test: int, *, stratified: bool) -> Choice:

@@ -18,11 +18,12 @@ from danlu.errors import DanluError
 from danlu.messages import say
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.Image import Image as PilImage
 
 SUFFIXES = frozenset(
-    [".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif", ".tga", ".ico"]
-)  # fmt: skip
+    f".{s}"
+    for s in "jpg jpeg jfif png bmp gif webp tif tiff ppm pgm pbm pnm jp2 avif tga ico".split()  # noqa: SIM905
+)
 GREY_MODES = frozenset(("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"))
 DRAFT = 2  # a JPEG is decoded at 1/2, 1/4 or 1/8 scale while that leaves at least so many pixels for each one wanted
 
@@ -72,7 +73,7 @@ def decode(source: Any, shape: tuple[int, ...], max_pixels: int, where: str = ""
     if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
         Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow's own guard would refuse what the user allows
     try:
-        image: Image = source if isinstance(source, Image.Image) else Image.open(source)
+        image: PilImage = source if isinstance(source, Image.Image) else Image.open(source)
         if image.width * image.height > max_pixels:
             raise _too_large(where, image.width, image.height, max_pixels)
         if image is not source:
@@ -111,27 +112,27 @@ def _problem(source: Any, error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def to_plain(image: Image, mode: str) -> Image:
+def to_plain(image: PilImage, mode: str) -> PilImage:
     """The image in mode "L" or "RGB"."""
-    from PIL import Image as pil
+    from PIL import Image
 
     if image.mode.startswith("I") or image.mode == "F":
         image = _to_bytes(image)
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         image = image.convert("RGBA")
-        image = pil.alpha_composite(pil.new("RGBA", image.size, "white"), image)
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image if image.mode == mode else image.convert(mode)
 
 
-def _to_bytes(image: Image) -> Image:
+def _to_bytes(image: PilImage) -> PilImage:
     """16-bit whole numbers by v / 257; fractions by v * 255 when they lie in 0 to 1, else as they are; clipped."""
-    from PIL import Image as pil
+    from PIL import Image
 
     values = np.asarray(image).astype(np.float64)
     if not np.isfinite(values).all():
         raise ValueError("NaN")
     scale = 1 / 257 if image.mode != "F" else 255 if values.max(initial=0) <= 1 else 1
-    return pil.fromarray(np.rint(np.clip(values * scale, 0, 255)).astype(np.uint8))
+    return Image.fromarray(np.rint(np.clip(values * scale, 0, 255)).astype(np.uint8))
 
 
 def threaded(work: Callable[[T], S], items: Iterable[T]) -> list[S]:

@@ -17,7 +17,7 @@ _TABLE_MODULES = ("pandas", "pyarrow", "polars")
 
 
 def is_array(value: Any) -> bool:
-    """A tensor, ndarray, Series or column, or a list of numbers, strings or arrays; not a table, not a list of samples."""
+    """A tensor, ndarray, Series, or list of numbers, strings or arrays; not a table, not a list of samples."""
     if isinstance(value, (Tensor, np.ndarray)):
         return True
     if isinstance(value, list):
@@ -127,7 +127,7 @@ def _is_iterable(value: Any) -> bool:
 
 
 def unpacked(data: Any, test: Any, val: Any) -> tuple[Any, Any, Any]:
-    """(data, test, val) of a ``(data, test)`` or ``(train, val, test)`` tuple, a table beside its labels, named arrays."""
+    """(data, test, val) of a ``(data, test)`` or ``(train, val, test)`` tuple, a table and its labels, named arrays."""
     if isinstance(data, Mapping) and (parts := named_parts(data)):
         return (
             parts["train"],

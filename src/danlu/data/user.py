@@ -30,7 +30,7 @@ def user_error(index: int | None, error: BaseException) -> DanluError:
     """DL170 for an exception in a user's dataset: the sample's index, and first the user's own source line."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if _is_users(f.filename)]
-    frame = (own or frames or [None])[-1]
+    frame = own[-1] if own else frames[-1] if frames else None
     where = f"{frame.filename}:{frame.lineno} ({frame.name})" if frame else ""
     line = (frame.line or "") if frame else ""
     what = f"{type(error).__name__}: {error}"
@@ -39,7 +39,11 @@ def user_error(index: int | None, error: BaseException) -> DanluError:
 
 _NOT_USERS = tuple(
     str(Path(p).resolve())
-    for p in (Path(__file__).parents[1], Path(torch.__file__).parent, *map(sysconfig.get_path, ("stdlib", "purelib")))
+    for p in (
+        str(Path(__file__).parents[1]),
+        str(Path(torch.__file__).parent),
+        *(sysconfig.get_path(k) for k in ("stdlib", "purelib")),
+    )
 )
 
 

@@ -198,6 +198,19 @@ ERRORS: dict[str, ErrorText] = {
             "class Rows(torch.utils.data.IterableDataset): def __iter__(self): yield …",
         ),
     ),
+    "DL180": (
+        ("the model was not trained on image files", "模型不是用图片文件训练的"),
+        (
+            "it was trained on arrays of other numbers, so a file's bytes mean nothing to it",
+            "训练时用的是另一种数值的数组，图片的字节对它没有意义",
+        ),
+        ("predict(array)   # numbers on the scale of training", "predict(array)   # 数值尺度与训练时相同"),
+    ),
+    "DL181": (
+        ("the model was trained on your own Dataset", "模型是用你自己的 Dataset 训练的"),
+        ("only your code knows how to make a sample of a file", "怎样把文件变成样本，只有你的代码知道"),
+        ("danlu predict RUN my.py:new_samples", "danlu predict RUN my.py:new_samples"),
+    ),
     "DL179": (
         ("this part does not match the training folder", "这部分数据和训练文件夹不匹配"),
         (
@@ -293,7 +306,7 @@ SAYINGS: dict[str, Text] = {
     ),
     "data.val.random": ("with your random transforms", "带有你的随机变换"),
     "data.val.random.why": (
-        "validation rows come from the same dataset, which draws random numbers ({names}); the draws are fixed; give val= without augmentation",
+        "they come from the dataset that draws random numbers ({names}); the draws are fixed; or give val=",
         "验证行来自同一个数据集，而它会抽随机数（{names}）；抽样已固定；想不带增强请给 val=",
     ),
     # arrays
@@ -342,5 +355,9 @@ SAYINGS: dict[str, Text] = {
     ),
     "data.folder.empty": ("the folder is empty", "文件夹是空的"),
     "data.folder.holds": ("it holds {found}", "里面有 {found}"),
+    "data.raw.no_reader": (
+        "the model was trained on arrays, not on files of this kind",
+        "模型是用数组训练的，读不了这种文件",
+    ),
     "data.sample": ("what your dataset gives; nothing is changed", "你的数据集给出的样子；不做任何改动"),
 }

@@ -1,0 +1,197 @@
+"""Raw input for predict: files, folders, tables, rows and arrays, prepared as in training, batch by batch."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, default_collate
+
+from danlu.data.arrays import as_tensor
+from danlu.data.images import threaded
+from danlu.data.kinds import is_table
+from danlu.data.prepare import prepare
+from danlu.data.rawitems import Item, as_bad, expanded, find_items
+from danlu.data.user import parts_of, user_error
+from danlu.errors import DanluError
+from danlu.lookup import is_reference, resolve
+from danlu.settings import Settings
+from danlu.types import Bad, Schema
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """Some inputs, in order: ``tensors`` has a row for each of ``keys``, ready for the model, without a target.
+
+    ``bad`` are the inputs of this stretch that could not be read; ``tensors`` is None when all were bad.
+    """
+
+    keys: tuple[str, ...]
+    tensors: tuple[Any, ...] | None
+    bad: tuple[Bad, ...] = ()
+
+
+def raw_batches(
+    schema: Schema, inputs: Any, *, batch_size: int = 256, max_pixels: int = 100_000_000
+) -> Iterator[RawBatch]:
+    """Inputs of any form the schema can read, in order.
+
+    Images: paths, folders (every image below), patterns, Pillow images, arrays, IDX and .npz files. Tables: files,
+    objects, one row as a dict. Arrays: what training was given, or one sample. A user's dataset: tensors, a
+    dataset of his, or "file.py:name". Several of them in a list. An input that cannot be read is reported in ``bad``;
+    input that cannot be understood as a whole raises (DL150, DL174, DL180).
+    """
+    if is_reference(inputs):
+        inputs = resolve(inputs)
+        inputs = inputs() if callable(inputs) and not hasattr(inputs, "__getitem__") else inputs
+    if isinstance(inputs, DataLoader):
+        inputs = inputs.dataset
+    if schema.origin == "table":
+        return _tables(schema, inputs, batch_size)
+    if schema.origin == "dataset":
+        return _samples(schema, inputs, batch_size)
+    return _items(schema, inputs, batch_size, max_pixels)
+
+
+# ---- tables
+
+
+def _tables(schema: Schema, inputs: Any, batch_size: int) -> Iterator[RawBatch]:
+    from danlu.data.encode import BadRow, encode_rows, prepare_table
+    from danlu.data.table import read_table
+
+    settings = Settings(on_bad="skip", bad_limit=1.0)  # bad rows are reported and left out, never fatal
+    names = [f.name for f in schema.fields]
+    unnamed = all(f.name == f"column{i + 1}" for i, f in enumerate(schema.fields))
+    ready = prepare_table(schema)
+    for source in _table_sources(schema, inputs):
+        header: bool | str = False if unnamed and isinstance(source, Path) else "auto"
+        table = read_table(source, settings, header=header, names=names)
+        tensors, bad = encode_rows(schema, table, with_target=False)
+        out = {b.row: b for b in bad if isinstance(b, BadRow)}
+        good = torch.tensor([i for i in range(len(table)) if i not in out], dtype=torch.int64)
+        lost = (*table.bad, *out.values())
+        if not len(good):
+            yield RawBatch((), None, lost)
+        for start in range(0, len(good), batch_size):
+            rows = good[start : start + batch_size].tolist()
+            stretch = slice(start, start + len(rows))
+            batch = ready(tuple(t[stretch] for t in tensors))
+            yield RawBatch(tuple(map(table.name, rows)), batch, lost if start == 0 else ())
+
+
+def _table_sources(schema: Schema, inputs: Any) -> Iterator[Any]:
+    """Tables, one after the other."""
+    if isinstance(inputs, (str, Path)):
+        yield from expanded(inputs)
+    elif isinstance(inputs, Mapping) and not is_table(inputs):  # one row
+        yield [dict(inputs)]
+    elif isinstance(inputs, list) and inputs and isinstance(inputs[0], (str, Path)) and _are_paths(inputs):
+        for path in inputs:
+            yield from expanded(path)
+    elif isinstance(inputs, (np.ndarray, Tensor)) or (isinstance(inputs, list) and inputs and not is_table(inputs)):
+        rows = np.atleast_2d(np.asarray(inputs, dtype=object))
+        names = [f.name for f in schema.inputs]
+        if rows.shape[1] != len(names):
+            raise DanluError("DL168", expected=(len(names),), found=tuple(rows.shape[1:]))
+        yield [dict(zip(names, row)) for row in rows.tolist()]
+    else:
+        yield inputs
+
+
+def _are_paths(values: Sequence[Any]) -> bool:
+    return all(isinstance(v, (str, Path)) for v in values) and any(Path(v).expanduser().exists() for v in values)
+
+
+# ---- images and arrays
+
+
+def _items(schema: Schema, inputs: Any, batch_size: int, max_pixels: int) -> Iterator[RawBatch]:
+    """Rows of files, images and arrays: a stretch of ``batch_size`` is decoded by threads, then prepared."""
+    ready = prepare(schema)
+    found = find_items(schema, inputs, max_pixels, alone=True)
+    rows = (row for item in found for row in (item.pieces(batch_size) if isinstance(item, Item) else [item]))
+    while stretch := _stretch(rows, batch_size):
+        made = threaded(_made, stretch) if len(stretch) > 1 else [_made(stretch[0])]
+        good = [m for m in made if not isinstance(m, Bad)]
+        bad = tuple(m for m in made if isinstance(m, Bad))
+        keys = tuple(k for keys, _ in good for k in keys)
+        tensors = tuple(torch.cat(parts) for parts in zip(*(t for _, t in good)))
+        yield RawBatch(keys, (tensors if ready is None else ready(tensors)) if keys else None, bad)
+
+
+def _stretch(rows: Iterator[Item | Bad], size: int) -> list[Item | Bad]:
+    """The next items, until they have ``size`` rows or more."""
+    out: list[Item | Bad] = []
+    count = 0
+    while count < size and (row := next(rows, None)) is not None:
+        out.append(row)
+        count += len(row.keys) if isinstance(row, Item) else 1
+    return out
+
+
+def _made(item: Item | Bad) -> tuple[tuple[str, ...], tuple[Tensor, ...]] | Bad:
+    if isinstance(item, Bad):
+        return item
+    try:
+        return item.keys, item.make()
+    except DanluError as error:
+        return as_bad(error, item.keys[0])
+
+
+# ---- a user's own dataset
+
+
+def _samples(schema: Schema, inputs: Any, batch_size: int) -> Iterator[RawBatch]:
+    """Tensors as they are, or the inputs of each sample of a dataset; nothing is changed."""
+    names = [f.name for f in schema.inputs]
+    if isinstance(inputs, (str, Path)):
+        raise DanluError("DL181", where=str(inputs))
+    if _is_tensor(inputs) or (isinstance(inputs, tuple) and all(map(_is_tensor, inputs)) and len(inputs) == len(names)):
+        tensors = tuple(as_tensor(v) for v in (inputs if isinstance(inputs, tuple) else (inputs,)))
+        if tensors[0].ndim == len(schema.inputs[0].shape):  # one sample
+            tensors = tuple(t[None] for t in tensors)
+        for start in range(0, len(tensors[0]), batch_size):
+            piece = tuple(t[start : start + batch_size] for t in tensors)
+            yield RawBatch(tuple(f"row {start + i}" for i in range(len(piece[0]))), piece)
+        return
+    rows = _dataset_rows(inputs, names)
+    while stretch := list(itertools.islice(rows, batch_size)):
+        good = [(k, v) for k, v in stretch if not isinstance(v, Bad)]
+        bad = tuple(v for _, v in stretch if isinstance(v, Bad))
+        batch = tuple(default_collate([v for _, v in good])) if good else None
+        yield RawBatch(tuple(k for k, _ in good), batch, bad)
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, (Tensor, np.ndarray))
+
+
+def _dataset_rows(inputs: Any, names: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """``("[i]", the sample's inputs or Bad)`` of a dataset, an iterable or a list of samples."""
+    if isinstance(inputs, Mapping):  # one sample
+        inputs = [inputs]
+    if not (hasattr(inputs, "__getitem__") and hasattr(inputs, "__len__")):
+        if not hasattr(inputs, "__iter__"):
+            raise DanluError("DL174", type=type(inputs).__name__)
+        for i, sample in enumerate(inputs):
+            yield f"[{i}]", _inputs_of(sample, names)
+        return
+    for i in range(len(inputs)):
+        try:
+            yield f"[{i}]", _inputs_of(inputs[i], names)
+        except Exception as error:
+            found = error if isinstance(error, DanluError) else user_error(i, error)
+            yield f"[{i}]", as_bad(found, f"[{i}]")
+
+
+def _inputs_of(sample: Any, names: Sequence[str]) -> tuple[Any, ...]:
+    """The parts of a sample that are inputs; one that has no target besides them is taken as it is."""
+    parts = parts_of(sample)
+    return tuple(parts[n] for n in names) if all(n in parts for n in names) else tuple(parts.values())[: len(names)]
