@@ -103,7 +103,9 @@ class Loader:
     @property
     def seed(self) -> int:
         if self._seed is None:
-            source = self.generator or sampling.generator_of(self.batch_sampler or self.sampler)
+            source = self.generator
+            if source is None:
+                source = sampling.generator_of(self.sampler if self.batch_sampler is None else self.batch_sampler)
             self._seed = int(torch.empty((), dtype=torch.int64, device="cpu").random_(generator=source).item())
         return self._seed
 

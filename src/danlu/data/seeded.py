@@ -96,7 +96,7 @@ class Reader:
             self.drawn += moved
 
     def _read(self, task: Task) -> Fetched:
-        if len(task.indices) > 1 and callable(getattr(innermost(self.dataset), "__getitems__", None)):
+        if not self.single and callable(getattr(innermost(self.dataset), "__getitems__", None)):
             draws.seed(self.drawn, sample_seed(task.seed, task.epoch, task.start))
             try:
                 return self._collated(task, list(self.dataset.__getitems__(task.indices)), ())

@@ -40,10 +40,13 @@ class Workers:
         )
         self._torch: Any = None
         self._owner = os.getpid()
+        self._passes = 0
 
     def read(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Fetched]]:
         """The tasks, read, in their order. An error ends the workers."""
         pending: deque[Task] = deque()
+        self._passes += 1
+        mine = self._passes
         self._tasks.source = _noted(tasks, pending)
         try:
             self._torch = iter(self._loader)
@@ -54,13 +57,16 @@ class Workers:
                 if fetched is None:
                     return
                 yield pending.popleft(), fetched
-        except GeneratorExit:
+                if mine != self._passes:
+                    raise _Superseded("the loader's next pass has taken over its persistent workers")
+        except (GeneratorExit, _Superseded):
             raise
         except BaseException:
             self.close()
             raise
         finally:
-            self._tasks.source = iter(())
+            if mine == self._passes:
+                self._tasks.source = iter(())
 
     def _next(self, pending: deque[Task]) -> Fetched | None:
         if not all(w.is_alive() for w in self._torch._workers):
@@ -113,6 +119,10 @@ class Workers:
     def __del__(self) -> None:
         with suppress(Exception):  # at interpreter exit parts may be gone; the exit hook has closed by then
             self.close()
+
+
+class _Superseded(RuntimeError):
+    """Two passes at once over the same persistent workers: the older one cannot go on."""
 
 
 class _Tasks:
