@@ -35,9 +35,8 @@ FEW_NUMBERS = 20  # whole numbers with at most so many values are classes
 
 _ID = re.compile(
     r"(?i:(^|[\W_])(id|uid|uuid|guid|idx|index|key|rowid|row|nr|no)$)"
-    r"|[a-z]I[dD]$|^Unnamed: ?\d+$|(编号|序号|主键|ID|id)$"
+    r"|[a-z]I[dD]$|^Unnamed: ?\d+$|(编号|序号|主键)$|[^\x00-\x7f](ID|id)$"
 )
-_WORD_END = re.compile(r"[a-z]id$")  # paid, acid: no ids
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,8 @@ class Profile:
 def profile(column: pa.Array) -> Profile:
     """Looks at every cell of one column."""
     rows, kind = len(column), column.type
-    examples = ", ".join(str(v)[:24] for v in pc.drop_null(column[:200]).unique()[:3].to_pylist())
+    shown = dict.fromkeys(str(v)[:24] for v in column[:200].to_pylist() if v not in (None, ""))
+    examples = ", ".join(list(shown)[:3])
     if is_list(column):
         return Profile("list", rows, column.null_count, 0, examples=examples)
     if pa.types.is_boolean(kind):
@@ -180,7 +180,7 @@ def _kind(p: Profile) -> Literal["number", "category", "multilabel", "text"]:
 
 
 def _named_id(name: str) -> bool:
-    return bool(_ID.search(name)) and not _WORD_END.search(name)
+    return bool(_ID.search(name))
 
 
 def _input(name: str, p: Profile, first: bool) -> Field:
