@@ -152,22 +152,24 @@ class StepClock:
             mark(microseconds=seconds / (self.last - self.warm) * 1e6)
 
 
-def interleaved(contestants: Sequence[str], rounds: int, measure: Callable[[str, int], Any]) -> dict[str, list[Any]]:
-    """``measure(contestant, round)`` of each in turn, ``rounds`` times, after a round that does not count."""
+def interleaved(
+    contestants: Sequence[str], rounds: int, measure: Callable[[str, int], Any], *, warm: bool = True
+) -> dict[str, list[Any]]:
+    """``measure(contestant, round)`` of each in turn, ``rounds`` times, after a round -1 that does not count."""
     out: dict[str, list[Any]] = {c: [] for c in contestants}
-    for i in range(-1, rounds):
+    for i in range(-1 if warm else 0, rounds):
         for contestant in contestants:
             if contestant not in out:
                 continue
+            print(f"\r{max(i + 1, 0)}/{rounds} {contestant:24}", end="", file=sys.stderr, flush=True)
             try:
                 value = measure(contestant, i)
             except ChildFailed as failure:
-                print(f"skipped: {contestant} failed\n{failure}")
+                print(f"\nskipped: {contestant} failed\n{failure}")
                 del out[contestant]
                 continue
             if i >= 0:
                 out[contestant].append(value)
-        print(f"\rround {max(i + 1, 0)}/{rounds}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return out
 
