@@ -59,7 +59,7 @@ def save(
 ) -> Path:
     """Commit one checkpoint; on the disk when this returns, and only then are older ones deleted.
 
-    ``keep`` counts the newest ones that stay, this one included; ``pinned`` steps stay besides.
+    The ``keep`` newest stay, this one included, and the steps in ``pinned``.
     Raises DL401 (disk full) or DL402 (unwritable); the checkpoints there before are untouched then.
     """
     return _commit(Path(folder), step, tensors, _encode(values), keep=keep, pinned=pinned, config=config)
@@ -138,7 +138,7 @@ def latest(folder: Path, *, on_skip: Callable[[Path, str], None] | None = None) 
         if not why:
             try:
                 return _read(step, path)
-            except (DanluError, OSError, ValueError) as error:  # changed between the check and the reading
+            except (DanluError, OSError, ValueError, RecursionError) as error:  # changed between the check and the reading
                 why = str(error)
         damaged.append(path.name)
         if on_skip:
@@ -198,7 +198,7 @@ def _shallow_damage(path: Path) -> str:
                 return say("checkpoint.size", file=name, size=size, expected=content["files"][name]["size"])
     except FileNotFoundError as error:
         return say("checkpoint.missing", file=Path(str(error.filename)).name)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return f"{MANIFEST}: {error}"
     return ""
 
@@ -215,7 +215,7 @@ def _prune(folder: Path, newest: Path, keep: int, pinned: Collection[int]) -> No
         if path == newest or other > step:
             continue
         if other < step and (other in pinned or kept < keep) and not _shallow_damage(path):
-            kept += other not in pinned
+            kept += 1
             continue
         try:
             doomed = path.with_name(f"{path.name}.del-{secrets.token_hex(4)}")

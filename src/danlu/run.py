@@ -168,7 +168,10 @@ class RunFolder:
             os.replace(temporary, pointer)
 
     def check_space(self, size: int, keep: int = 2) -> None:
-        """Before training: can the folder be written (DL402), do ``keep + 1`` states of ``size`` bytes fit (DL404)?"""
+        """Before training: can the folder be written (DL402), do the states of ``size`` bytes fit (DL404)?
+
+        They are the ``keep`` newest, the best, and the one being written.
+        """
         probe = self.path / f".probe-{os.getpid()}"
         try:
             probe.write_bytes(b"danlu")
@@ -176,9 +179,9 @@ class RunFolder:
             free = shutil.disk_usage(self.path).free
         except OSError as error:
             raise write_error(self.path, error, 5) from error
-        needed = size * (keep + 1)
+        needed = size * (keep + 2)
         if free < needed:
-            facts = {"free": free, "needed": needed, "count": keep + 1, "size": size}
+            facts = {"free": free, "needed": needed, "count": keep + 2, "size": size}
             raise DanluError("DL404", where=str(self.path), path=str(self.path), **facts)
 
 

@@ -58,7 +58,7 @@ def save_weights(model: nn.Module | Mapping[str, Tensor], path: str | Path) -> P
     suffix = path.suffix.lower()
     if suffix == ".safetensors":
         if extra:
-            raise DanluError("DL412", where=str(path), name=listed(list(extra)), kind=type(next(iter(extra.values()))))
+            raise DanluError("DL412", where=str(path), name=listed(list(extra)), kind="value that is no tensor")
         replace_with(path, lambda temporary: write_tensors(temporary, tensors))
     elif suffix in (".pth", ".pt", ".bin"):
         replace_with(path, lambda temporary: torch.save({**tensors, **extra}, temporary))
@@ -184,7 +184,7 @@ def save_model(folder: str | Path, module: nn.Module, config: Mapping[str, Any],
 
 
 def load_model_files(folder: str | Path) -> tuple[dict[str, Any], Schema, dict[str, Tensor]]:
-    """``(config, schema, tensors)`` of a ``model/`` folder or the run around it: data only, a class named there stays a name.
+    """``(config, schema, tensors)`` of a ``model/`` folder, or of the run around it: data, a class only by name.
 
     DL424 says what is missing, changed since it was written, or not as danlu writes it.
     """
