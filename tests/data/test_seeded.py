@@ -163,18 +163,15 @@ def test_generators_are_put_back_after_an_exception_too() -> None:
     assert (np.random.get_state()[1].tolist(), random.getstate()) == before[1:]
 
 
-def test_another_numpy_bit_generator_is_put_back() -> None:
+@pytest.mark.parametrize("workers", [0, 1])
+def test_another_numpy_bit_generator_is_worked_around_and_put_back(workers: int) -> None:
+    expected = values(Loader(Made(dice, 8), 3, seed=1))
     kept = np.random.get_bit_generator()  # type: ignore[attr-defined]
     np.random.set_bit_generator(np.random.PCG64(5))  # type: ignore[attr-defined]
     try:
-        expected = np.random.Generator(np.random.PCG64(5)).bit_generator.random_raw()
-        a = values(
-            Loader(Made(lambda i: int(torch.randint(9, ())), 8), None, collate_fn=lambda i: [torch.tensor(i)], seed=1)
-        )
-        assert np.random.get_bit_generator().random_raw() == expected  # type: ignore[attr-defined]
-        assert len(a) == 8
-    except TypeError as error:  # numpy.random.seed works with the Mersenne twister only: the loader cannot seed another
-        assert "MT19937" in str(error)
+        assert values(Loader(Made(dice, 8), 3, seed=1, num_workers=workers)) == expected
+        drawn = np.random.get_bit_generator().random_raw()  # type: ignore[attr-defined]
+        assert drawn == np.random.PCG64(5).random_raw()
     finally:
         np.random.set_bit_generator(kept)  # type: ignore[attr-defined]
 

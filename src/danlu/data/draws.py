@@ -66,7 +66,8 @@ class Saved(NamedTuple):
     torch: Tensor
     random: Any
     twister: bytes  # numpy's, without the Gaussian number it may keep for the next call
-    numpy: dict[str, Any] | None  # numpy's whole state, when it keeps one (or has another bit generator)
+    numpy: dict[str, Any] | None  # numpy's whole state, when it keeps one
+    other: Any = None  # what the user had put in the twister's place: numpy cannot seed it
 
 
 class States:
@@ -80,26 +81,29 @@ class States:
         self._clean = b""  # a twister state seen without a kept number
 
     def save(self) -> Saved:
-        twister, whole = self._twister(), None
-        if not twister or twister != self._clean:
+        address, twister, whole = _address(), b"", None
+        other = None if address else np.random.get_bit_generator()  # type: ignore[attr-defined]
+        if address:
+            twister = ctypes.string_at(address, _MT19937_BYTES)
+        if other is not None or twister != self._clean:
             whole = np.random.get_state(legacy=False)
-            if twister and not whole["has_gauss"]:
+            if other is not None:
+                np.random.set_bit_generator(np.random.MT19937(0))  # type: ignore[attr-defined]
+            elif not whole["has_gauss"]:
                 self._clean, whole = twister, None
-        return Saved(torch.default_generator.get_state(), random.getstate(), twister, whole)
+        return Saved(torch.default_generator.get_state(), random.getstate(), twister, whole, other)
 
     def restore(self, saved: Saved) -> None:
         torch.default_generator.set_state(saved.torch)
         random.setstate(saved.random)
+        if saved.other is not None:
+            np.random.set_bit_generator(saved.other)  # type: ignore[attr-defined]
         if saved.numpy is not None:
             np.random.set_state(saved.numpy)
         else:
             np.random.seed(0)  # forgets the kept number
             ctypes.memmove(_address(), saved.twister, _MT19937_BYTES)
             self._clean = saved.twister
-
-    def _twister(self) -> bytes:
-        address = _address()
-        return ctypes.string_at(address, _MT19937_BYTES) if address else b""
 
 
 def _address() -> int:

@@ -159,7 +159,7 @@ class Loader:
             known = self._seen if epoch == self._place.epoch else []
             return known[start:stop]
         if not self.shuffle:
-            return list(range(len(self.dataset)))[start:stop]
+            return list(range(len(self.dataset))[start:stop])
         rows: list[int] = self._order(epoch)[start:stop].tolist()
         return rows
 

@@ -69,6 +69,7 @@ class Reader:
         self.drawn: list[str] = []
         self.failure: Failure | None = None  # of the user's worker_init_fn
         self._states = draws.States()
+        self._prepared = False
         self._stream: _Stream | None = None
 
     def __getitems__(self, task: Task) -> Fetched:
@@ -78,11 +79,13 @@ class Reader:
     def fetch(self, task: Task) -> Fetched:
         if self.failure is not None:
             return Fetched(failure=self.failure)
-        saved = self._states.save() if get_worker_info() is None else None  # a worker has nobody to disturb
+        saved = None
+        if get_worker_info() is None or not self._prepared:  # a worker has nobody to disturb, once it has a twister
+            saved, self._prepared = self._states.save(), True
         try:
             return self._fetch_next(task) if self.iterable else self._fetch(task)
         finally:
-            if saved is not None:
+            if saved is not None and get_worker_info() is None:
                 self._states.restore(saved)
 
     def _fetch(self, task: Task) -> Fetched:

@@ -81,7 +81,7 @@ class Workers:
                 raise self._died() from error
             if "timed out after" in str(error):
                 rows = ", ".join(map(str, pending[0].indices[:8])) if pending else ""
-                self._kill()  # the stuck one would be waited for
+                _kill(self._torch)  # the stuck one would be waited for
                 raise DanluError("DL196", where=f"[{rows}]", seconds=self._loader.timeout) from error
             raise
 
@@ -95,21 +95,20 @@ class Workers:
     def _died(self) -> DanluError:
         dead = next(w for w in self._torch._workers if not w.is_alive())
         code = dead.exitcode
-        how = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
-        self._kill()
+        names = {int(s): s.name for s in signal.Signals}
+        how = names.get(-code, str(code)) if code is not None and code < 0 else f"exit code {code}"
+        _kill(self._torch)
         return DanluError("DL195", where=f"pid {dead.pid}", how=how, workers=self._loader.num_workers)
 
-    def _kill(self) -> None:
-        for w in self._torch._workers:
-            w.kill()
-
-    def close(self) -> None:
-        """End the processes: by agreement, and those that do not listen within seconds by force."""
+    def close(self, *, now: bool = False) -> None:
+        """End the processes: by agreement, and those that do not listen within seconds by force (``now``: at once)."""
         ended, self._torch = self._torch, None
         self._loader._iterator = None  # torch's own hold on persistent workers
         _LIVE.discard(self)
         if ended is None or os.getpid() != self._owner:  # a forked child holds a copy, not the workers
             return
+        if now:
+            _kill(ended)
         ended._shutdown_workers()
         for w in ended._workers:
             if w.is_alive():
@@ -119,6 +118,11 @@ class Workers:
     def __del__(self) -> None:
         with suppress(Exception):  # at interpreter exit parts may be gone; the exit hook has closed by then
             self.close()
+
+
+def _kill(started: Any) -> None:
+    for w in started._workers:
+        w.kill()
 
 
 class _Superseded(RuntimeError):
@@ -177,4 +181,4 @@ _LIVE: weakref.WeakSet[Workers] = weakref.WeakSet()
 def _close_all() -> None:
     """Before multiprocessing's own exit hook, which waits for ever for a worker that ignores SIGTERM."""
     for workers in list(_LIVE):
-        workers.close()
+        workers.close(now=True)
