@@ -136,12 +136,13 @@ def _content(fields: tuple[Field, ...], table: Table, ok: np.ndarray) -> tuple[T
             indices = pa.array([str(v) for v in column.to_pylist()]).dictionary_encode().indices
         codes.append(torch.from_numpy(indices.to_numpy(zero_copy_only=False)[ok].astype(np.int64)))
     content = content_of(torch.stack(codes, 1))
-    sizes = np.unique(content.numpy(), return_counts=True)[1]
+    _, first, group, sizes = np.unique(content.numpy(), return_index=True, return_inverse=True, return_counts=True)
     copies = int(sizes.sum()) - len(sizes)
     if not copies:
         return None, []
     if len(sizes) < 20 or int(sizes.max()) > 0.05 * len(content):
         return None, [Choice("copies", say("table.copies.apart"), say("table.copies.few", count=len(sizes)))]
+    content = torch.from_numpy(first[group])  # by first row, so that one copy more hardly changes the split
     return content, [Choice("copies", say("table.copies.together"), say("table.copies.found", count=copies))]
 
 
