@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
 
 
-class CNN(nn.Module):
-    """3 × 3 convolutions with batch normalisation, halving the side down to 7 or less. ``(B, C, H, W) → (B, outputs)``
+GRID = 4  # the last feature map is brought to 4 × 4 places: where something is still counts
 
-    Each stage has two convolutions and twice the channels of the one before, at most 8 · ``width``; the last feature
-    map is averaged over its places, so that any image size fits.
+
+class CNN(nn.Module):
+    """3 × 3 convolutions with batch normalisation and one linear layer. ``(B, C, H, W) → (B, outputs)``
+
+    Each convolution has twice the channels of the one before, at most 8 · ``width``, and halves the side until it is
+    4 or less; the last map is averaged over a 4 × 4 grid, so that an image of any size fits.
     """
 
     def __init__(self, channels: int, outputs: int, size: int, width: int = 32, dropout: float = 0.0) -> None:
         super().__init__()
-        layers: list[nn.Module] = [*_convolution(channels, width)]
-        stage = 0
-        while size > 7 or stage == 0:
-            before, after = width * min(2**stage, 8), width * min(2 ** (stage + 1), 8)
-            layers += [nn.MaxPool2d(2, ceil_mode=True), *_convolution(before, after)]
-            size, stage = (size + 1) // 2, stage + 1
+        halvings = max(0, math.ceil(math.log2(size / GRID)))
+        layers: list[nn.Module] = []
+        for i in range(max(2, halvings)):
+            out = width * min(2**i, 8)
+            layers.append(nn.Conv2d(channels, out, 3, padding=1, bias=False))
+            if i < halvings:  # pooling first: normalisation then works on a quarter of the places
+                layers.append(nn.MaxPool2d(2, ceil_mode=True))
+            layers += [nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
+            channels = out
         self.features = nn.Sequential(*layers)
-        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.grid = nn.AdaptiveAvgPool2d(GRID)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(width * min(2**stage, 8), outputs)
+        self.head = nn.Linear(channels * GRID * GRID, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.pool(self.features(x)).flatten(1)  # (B, channels of the last stage)
+        x = self.grid(self.features(x)).flatten(1)  # (B, channels of the last map · 16)
         return self.head(self.dropout(x))  # type: ignore[no-any-return]
-
-
-def _convolution(channels: int, out: int) -> tuple[nn.Module, ...]:
-    return nn.Conv2d(channels, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU()
 
 
 def cnn(*, channels: int, outputs: int, size: int, width: int = 32, dropout: float = 0.0) -> CNN:
