@@ -32,7 +32,7 @@ def is_reference(text: object) -> bool:
 def resolve(reference: str) -> Any:
     """The object that "path/to/file.py:name" names; "file.py:Outer.inner" works too.
 
-    The file is run once, with its folder first on sys.path as ``python file.py`` has it, under a name that worker
+    The file is run once, with its folder on sys.path as ``python file.py`` has it, under a name that worker
     processes can import again. A file that has changed since is run anew.
     """
     path, name = _split(reference)
@@ -143,9 +143,7 @@ def _module(path: Path) -> ModuleType:
     main = sys.modules.get("__main__")
     if main is not None and _same_file(getattr(main, "__file__", None), full):
         return main  # the script that is running: running it a second time would never end
-    folder = str(full.parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    _add_to_path(full.parent)
     name = _module_name(full)
     stat = full.stat()
     stamp = (stat.st_mtime_ns, stat.st_size)
@@ -153,6 +151,13 @@ def _module(path: Path) -> ModuleType:
     if known is not None and getattr(known, "__danlu_stamp__", stamp) == stamp:
         return known
     return _execute(name, full, stamp)
+
+
+def _add_to_path(folder: Path) -> None:
+    """The folder first, as for a script; last where a random.py in it would replace Python's own in every worker."""
+    if str(folder) not in sys.path:
+        shadows = any(entry.stem in sys.stdlib_module_names for entry in folder.glob("*.py"))
+        sys.path.insert(len(sys.path) if shadows else 0, str(folder))
 
 
 def _execute(name: str, path: Path, stamp: tuple[int, int]) -> ModuleType:

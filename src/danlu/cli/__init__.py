@@ -18,7 +18,7 @@ from danlu.report.lines import Page
 from danlu.rules import RULES
 
 OK, FAILED, USAGE, PIPE = 0, 1, 2, 128 + 13  # 13: SIGPIPE, which Windows lacks
-FUNCTIONS = {"train": "train", "test": "test_run", "predict": "predict_files", "resume": "resume", "demo": "demo"}
+FUNCTIONS = {"train": "train", "test": "test", "predict": "predict_files", "resume": "resume", "demo": "demo"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

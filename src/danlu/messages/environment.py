@@ -99,7 +99,6 @@ SAYINGS: dict[str, Text] = {
     "done.interval": ("95% {low} – {high}", "95% 区间 {low} – {high}"),
     "done.kind": (" ({kind})", "（{kind}）"),
     "done.baseline": ("baseline {value}", "基线 {value}"),
-    "next.input": ("YOUR_FILE", "你的文件"),
     "bad.more": ("… more of them; all are counted", "……后面的不再逐个列出，只计数"),
     "bad.count": ("{n} in all", "共 {n} 个"),
     "stopped.saved": ("stopped; everything so far is saved. To go on:", "已停下，进度都存好了。接着练："),

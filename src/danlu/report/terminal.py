@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,7 +48,6 @@ class Reporter:
         self._lost = False  # nobody reads the stream any more
         self._live = 0  # columns of the live line now on the screen
         self._epochs: int | None = None
-        self._data = ""
         self._widths: list[int] = []  # of the epochs' table, once its head is printed
         self._due = 0.0  # perf_counter of the next look at a step
         self._loss: float | None = None
@@ -82,7 +80,7 @@ class Reporter:
 
     def start(self, facts: events.Start) -> None:
         self._event(events.start(facts))
-        self._epochs, self._data = facts.epochs, facts.data
+        self._epochs = facts.epochs
         self._say(lines.start(facts, self._page()))
 
     def finding(self, code: str, severity: str, where: str, why: str, fix: str, what: str = "") -> None:
@@ -134,7 +132,7 @@ class Reporter:
 
     # --- the end
 
-    def done(self, metrics: Mapping[str, Any], run_dir: str | Path, next_commands: Sequence[str] | None = None) -> None:
+    def done(self, metrics: Mapping[str, Any], run_dir: str | Path, next_commands: Sequence[str] = ()) -> None:
         """The test metrics with interval and baseline (see ``lines.results``), the files, and what to type next."""
         run = str(run_dir)
         self._event(events.done(metrics, run))
@@ -142,14 +140,7 @@ class Reporter:
         text = lines.results(metrics, page)
         if self.bad_rows:
             text.append(lines.labelled(say("label.bad"), say("bad.count", n=f"{self.bad_rows:,}"), "", page))
-        commands = self._commands(run) if next_commands is None else next_commands
-        self._say("\n".join([*text, *lines.done(run, commands, page)]), even_quiet=True)
-
-    def _commands(self, run: str) -> list[str]:
-        """Commands that can be pasted as they are: predict on the data just trained on, and test once more."""
-        folder = shlex.quote(run)
-        paths = [shlex.quote(self._data)] if self._data and Path(self._data).exists() else []
-        return [" ".join(["danlu predict", folder, *(paths or [say("next.input")])]), f"danlu test {folder}"]
+        self._say("\n".join([*text, *lines.done(run, next_commands, page)]), even_quiet=True)
 
     def stopped(self, resume_line: str, step: int = 0) -> None:
         """The run was interrupted and is saved; ``resume_line`` goes on."""
