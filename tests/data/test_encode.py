@@ -235,7 +235,7 @@ def test_rows_without_a_label(tmp_path: Path) -> None:
     source.loc[[3, 77], "label"] = ["", "nan"]
     source.to_csv(tmp_path / "a.csv", index=False)
     error = fault("DL115", tmp_path / "a.csv")
-    assert error.where == f"{tmp_path / 'a.csv'}:5, {tmp_path / 'a.csv'}:79" and error.facts["count"] == 2
+    assert error.where == f"{tmp_path / 'a.csv'}:5, 79" and error.facts["count"] == 2
     data = opened(tmp_path / "a.csv", on_bad="skip", bad_limit=0.01)
     assert [b.where.rpartition(":")[2] for b in data.bad] == ["5", "79"]
     assert len(data.train) + len(data.val) + len(data.test) == 198

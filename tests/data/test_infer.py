@@ -15,8 +15,10 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from danlu.data.cells import MISSING, looks_numeric, sort_classes, to_days, to_labels, to_numbers
-from danlu.data.infer import DATE, infer, profile
+from danlu.data.infer import infer
+from danlu.data.profile import profile
 from danlu.data.table import read_table
+from danlu.data.table_task import DATE
 from danlu.errors import DanluError
 from danlu.messages import ERRORS, SAYINGS, set_language
 from danlu.messages.tables import ERRORS as TABLE_ERRORS

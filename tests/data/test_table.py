@@ -297,6 +297,30 @@ def test_objects_that_are_no_tables() -> None:
     assert "a 3" in fault("DL124", {"a": [1, 2, 3], "b": [1, 2]}, Settings()).why
 
 
+JUNK = st.one_of(
+    st.binary(max_size=60),
+    st.text(st.sampled_from('a1,;\t|"\n\r #{}[]:中é\x00'), max_size=60).map(str.encode),
+    st.text(st.sampled_from("评论,好\n1"), max_size=30).map(lambda t: t.encode("gb18030")),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(JUNK, st.sampled_from(["a.csv", "a.tsv", "a.data", "a.jsonl", "a.json", "a.parquet", "a.arrow", "a.csv.gz"]))
+def test_any_bytes_give_a_table_or_a_danlu_error(
+    tmp_path_factory: pytest.TempPathFactory, raw: bytes, name: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / name
+    path.write_bytes(raw)
+    for setting in (Settings(), SKIP):
+        try:
+            table = read_table(path, setting)
+        except DanluError as e:
+            assert str(e)
+            continue
+        assert len(table) and len(set(table.names)) == len(table.names)
+        assert table.lines is None or len(table.lines) == len(table)
+
+
 # ---- JSON lines
 
 

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from danlu.data.cells import flat, numeric_classes, sort_classes, split_labels, to_days, to_labels, to_numbers
 from danlu.data.columns import Prepare
-from danlu.data.infer import DATE, missing_label
 from danlu.data.table import Table
+from danlu.data.table_task import DATE, missing_label
 from danlu.errors import DanluError, nearest
 from danlu.messages import say
 from danlu.types import Bad, Field, Schema
@@ -71,7 +71,7 @@ def read_cells(fields: Sequence[Field], table: Table, *, with_target: bool) -> C
             lists[f.name] = split_labels(column, commas=not any("," in c for c in f.classes))
             lost = np.array([r is None for r in lists[f.name]], bool)
             wrong = np.zeros(len(lost), bool)
-        for row in np.flatnonzero(wrong)[:100_000].tolist():
+        for row in np.flatnonzero(wrong).tolist():
             cell = str(column[row].as_py())[:40]
             why.setdefault(row, ("DL120", say("table.not_number", cell=cell, column=f.name)))
         for row in np.flatnonzero(lost).tolist():

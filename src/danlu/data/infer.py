@@ -4,98 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from danlu.data.cells import (
-    TARGET_NAMES,
-    flat,
-    is_list,
-    is_text,
-    looks_dated,
-    looks_numeric,
-    sort_classes,
-    split_labels,
-    to_days,
-    to_labels,
-    to_numbers,
-)
+from danlu.data.cells import TARGET_NAMES, flat
+from danlu.data.profile import Profile, profile
 from danlu.data.table import Table
+from danlu.data.table_task import DATE, decide_task
 from danlu.errors import DanluError, did_you_mean, nearest
 from danlu.messages import say
 from danlu.settings import Settings
 from danlu.types import Choice, Field, TaskName
 
-DATE = "datetime64[D]"  # a Field's dtype: a number read from ISO dates, in days since 1970-01-01
-FEW_NUMBERS = 20  # whole numbers with at most so many values are classes
-
 _ID = re.compile(
     r"(?i:(^|[\W_])(id|uid|uuid|guid|idx|index|key|rowid|row|nr|no)$)"
     r"|[a-z]I[dD]$|^Unnamed: ?\d+$|(编号|序号|主键)$|[^\x00-\x7f](ID|id)$"
 )
-
-
-@dataclass(frozen=True)
-class Profile:
-    """What a column holds, before anybody says what it is for."""
-
-    kind: Literal["number", "date", "text", "bool", "list", "other"]
-    rows: int
-    missing: int
-    distinct: int
-    whole: bool = False  # every number is a whole one
-    counting: bool = False  # each number is the one before plus 1
-    length: float = 0.0  # mean number of characters
-    words: float = 0.0  # mean number of words
-    longest: int = 0
-    examples: str = ""
-
-    @property
-    def unique(self) -> bool:
-        return self.distinct == self.rows and not self.missing
-
-
-def profile(column: pa.Array) -> Profile:
-    """Looks at every cell of one column."""
-    rows, kind = len(column), column.type
-    shown = dict.fromkeys(str(v)[:24] for v in column[:200].to_pylist() if v not in (None, ""))
-    examples = ", ".join(list(shown)[:3])
-    if is_list(column):
-        return Profile("list", rows, column.null_count, 0, examples=examples)
-    if pa.types.is_boolean(kind):
-        return Profile("bool", rows, column.null_count, len(pc.drop_null(column).unique()), examples=examples)
-    if looks_dated(column):
-        days, _ = to_days(column)
-        return Profile(
-            "date", rows, int(np.isnan(days).sum()), len(np.unique(days[~np.isnan(days)])), examples=examples
-        )
-    if looks_numeric(column):
-        values, _ = to_numbers(column)
-        seen = values[~np.isnan(values)]
-        whole = bool((seen == np.floor(seen)).all())
-        counting = whole and len(seen) == rows > 1 and bool((np.diff(seen) == 1).all())
-        return Profile("number", rows, rows - len(seen), len(np.unique(seen)), whole, counting, examples=examples)
-    if not is_text(column):
-        return Profile("other", rows, column.null_count, 0, examples=str(kind))
-    cells = column.filter(pc.not_equal(column, "")).drop_null()
-    if not len(cells):
-        return Profile("text", rows, rows, 0)
-    lengths = pc.utf8_length(cells)
-    words = pc.add(pc.count_substring_regex(cells, r"\s+"), 1)
-    return Profile(
-        "text",
-        rows,
-        rows - len(cells),
-        len(cells.unique()),
-        length=float(pc.mean(lengths).as_py()),
-        words=float(pc.mean(words).as_py()),
-        longest=int(pc.max(lengths).as_py()),
-        examples=examples,
-    )
 
 
 def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName, tuple[Choice, ...]]:
@@ -104,7 +27,7 @@ def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName
     profiles = {name: profile(column) for name, column in columns.items()}
     ignored = _named(settings.ignore, table, profiles, "--ignore")
     targets, why_target = _find_target(table, settings, profiles, ignored)
-    task, why_task, target_fields = _decide_task(columns, profiles, targets, why_target, settings, table.path)
+    task, why_task, target_fields = decide_task(columns, profiles, targets, why_target, settings, table.path)
     fields: dict[str, Field] = {}
     for name in table.names:
         if name in target_fields:
@@ -211,113 +134,6 @@ def _input(name: str, p: Profile, first: bool) -> Field:
     if often:
         return Field(name, "text", "ignored", say("table.different", count=p.distinct, rows=present))
     return Field(name, "category", "input", say("table.category", count=p.distinct))
-
-
-def _decide_task(
-    columns: dict[str, pa.Array],
-    profiles: dict[str, Profile],
-    targets: Sequence[str],
-    why: str,
-    settings: Settings,
-    path: str,
-) -> tuple[TaskName, str, dict[str, Field]]:
-    """The task by what the target holds, unless the settings name it; the target's fields with their classes."""
-    wanted = settings.task
-    found = [profiles[t] for t in targets]
-    if len(targets) > 1:
-        return _several(profiles, targets, why, wanted, path)
-    name, p, column = targets[0], found[0], columns[targets[0]]
-    if p.missing == p.rows:
-        raise DanluError("DL115", where=path, column=name, count=p.rows, rows=say("table.all"))
-    if p.distinct == 1:
-        raise DanluError("DL116", where=path, column=name, value=p.examples, rows=p.rows - p.missing)
-    if wanted == "multilabel" or (wanted is None and (p.kind == "list" or _joined(column, p))):
-        return _multilabel(name, column, why, path)
-    if p.kind in ("list", "other"):
-        raise DanluError("DL114", where=path, column=name, task=wanted or "?", holds=p.examples)
-    if wanted == "regression" or (wanted in (None, "custom") and p.kind in ("number", "date") and not _few(name, p)):
-        if p.kind not in ("number", "date"):
-            raise DanluError("DL114", where=path, column=name, task="regression", holds=p.examples)
-        dtype = DATE if p.kind == "date" else "float32"
-        reason = say("table.task.numbers", name=name, count=p.distinct) if wanted is None else say("table.task.given")
-        return wanted or "regression", reason, {name: Field(name, "number", "target", why, dtype=dtype)}  # type: ignore[return-value]
-    if (p.kind == "text" and p.distinct > 0.5 * (p.rows - p.missing) and p.rows >= 20) or p.distinct == p.rows > 2:
-        raise DanluError("DL114", where=path, column=name, task="classification", holds=p.examples)
-    labels = to_labels(column, p.kind == "number")
-    if p.kind == "text":
-        labels = pc.if_else(pa.array(missing_label(labels)), pa.scalar(None, pa.string()), labels)
-    classes = sort_classes(labels.drop_null().unique().to_pylist())
-    if len(classes) < 2:
-        raise DanluError("DL116", where=path, column=name, value=", ".join(classes), rows=p.rows)
-    why_task = say("table.task.given")
-    if wanted is None:
-        key = "table.task.whole" if p.kind == "number" else "table.task.texts"
-        why_task = say(key, name=name, count=len(classes))
-    task: TaskName = "custom" if wanted == "custom" else "classification"
-    return task, why_task, {name: Field(name, "category", "target", why, dtype="int64", classes=classes)}
-
-
-def missing_label(labels: pa.Array) -> np.ndarray:
-    """Rows of a class column without a label. "NA" or "None" may be the name of a class; "" and "nan" are not."""
-    bare = pc.utf8_lower(pc.utf8_trim_whitespace(pc.fill_null(labels, "")))
-    return np.asarray(pc.is_in(bare, pa.array(["", "nan"])).to_numpy(zero_copy_only=False), dtype=bool)
-
-
-def _few(name: str, p: Profile) -> bool:
-    """Whether whole numbers are the numbers of classes: a few values, or 0…n-1 under a name such as "label"."""
-    if not p.whole or p.kind == "date":
-        return False
-    often = p.distinct * 3 <= p.rows - p.missing or p.distinct <= 2
-    return often and (p.distinct <= FEW_NUMBERS or (p.distinct <= 1000 and name.strip().casefold() in TARGET_NAMES))
-
-
-def _joined(column: pa.Array, p: Profile) -> bool:
-    """Whether cells are lists of labels in one text, such as ``Comedy|Drama``: the parts come again in other cells."""
-    if p.kind != "text" or p.length > 200:
-        return False
-    several = pc.sum(pc.match_substring_regex(column, r"[^|;；]\s*[|;；]\s*[^|;；]")).as_py() or 0
-    if several < 0.05 * p.rows:
-        return False
-    rows = split_labels(column, commas=False)
-    parts = [part for row in rows for part in row or ()]
-    names = set(parts)
-    return len(names) < p.distinct and len(parts) >= 3 * len(names) and max(map(len, names)) <= 60
-
-
-def _multilabel(name: str, column: pa.Array, why: str, path: str) -> tuple[TaskName, str, dict[str, Field]]:
-    rows = split_labels(column, commas=False)
-    if is_text(column) and all(len(r or ()) < 2 for r in rows):
-        rows = split_labels(column, commas=True)
-    labels = sort_classes(list({part for row in rows for part in row or ()}))
-    if len(labels) < 2:
-        raise DanluError("DL116", where=path, column=name, value=", ".join(labels), rows=len(rows))
-    mean = sum(len(r or ()) for r in rows) / max(1, len(rows))
-    reason = say("table.task.labels", name=name, count=len(labels), mean=f"{mean:.1f}")
-    return "multilabel", reason, {name: Field(name, "multilabel", "target", why, classes=labels)}
-
-
-def _several(
-    profiles: dict[str, Profile], targets: Sequence[str], why: str, wanted: str | None, path: str
-) -> tuple[TaskName, str, dict[str, Field]]:
-    """Several target columns: numbers to be predicted together, or one yes/no column a label."""
-    found = [profiles[t] for t in targets]
-    yes_no = all(p.kind in ("number", "bool") and p.distinct <= 2 and p.whole | (p.kind == "bool") for p in found)
-    if yes_no and wanted in (None, "multilabel"):
-        names = tuple(targets)
-        return (
-            "multilabel",
-            say("table.task.yes_no", count=len(targets)),
-            {t: Field(t, "multilabel", "target", why, classes=names) for t in targets},
-        )
-    wrong = [t for t, p in zip(targets, found) if p.kind not in ("number", "date")]
-    if wrong or wanted not in (None, "regression", "custom"):
-        raise DanluError("DL113", where=path, columns=", ".join(wrong or targets), first=(wrong or targets)[0])
-    task: TaskName = "custom" if wanted == "custom" else "regression"
-    fields = {
-        t: Field(t, "number", "target", why, dtype=DATE if p.kind == "date" else "float32")
-        for t, p in zip(targets, found)
-    }
-    return task, say("table.task.several", count=len(targets)), fields
 
 
 def _describe(fields: Sequence[Field], profiles: dict[str, Profile]) -> list[Choice]:

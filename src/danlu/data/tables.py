@@ -89,8 +89,9 @@ def settle(bad: tuple[BadRow, ...], table: Table, settings: Settings) -> None:
         check_share((*table.bad, *bad), len(table) + len(table.bad), settings)
         return
     same = [b for b in bad if b.code == bad[0].code]
-    where = ", ".join(b.where for b in same[:5]) + (", …" if len(same) > 5 else "")
-    raise DanluError(bad[0].code, where=where, why=bad[0].why, count=len(same), rows=where, column="")
+    places = [b.where for b in same[:1]] + [b.where.removeprefix(f"{table.path}:") for b in same[1:5]]
+    where = ", ".join(places) + (", …" if len(same) > 5 else "")
+    raise DanluError(bad[0].code, where=where, why=bad[0].why, count=len(same), rows=bad[0].why)
 
 
 def _parts(
