@@ -8,16 +8,18 @@ from typing import Any, Literal
 
 from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
-from danlu.data.arrays import Arrays, Treatment, open_arrays
+from danlu.data.arrays import Arrays, open_arrays
 from danlu.data.columns import Columns, Data
 from danlu.data.dataset import open_dataset, take_over
-from danlu.data.idx import find_pairs, is_idx, read_idx
-from danlu.data.kinds import is_rows, is_table, read_npz, rows_of, unpacked
+from danlu.data.inputs import Treatment
+from danlu.data.kinds import is_array, is_rows, is_table, rows_of, unpacked
+from danlu.data.paths import existing, idx_pair, is_idx_pair, resolved, rows_of_path
 from danlu.data.split import DATASET_VAL_SHARE, TEST_SHARE, VAL_SHARE, split
-from danlu.errors import DanluError, nearest
-from danlu.lookup import is_reference, resolve
+from danlu.errors import DanluError
+from danlu.lookup import is_reference
 from danlu.messages import say
 from danlu.settings import Settings
+from danlu.types import Choice
 
 __all__ = ["Columns", "Data", "load_data"]
 
@@ -37,10 +39,13 @@ def load_data(data: Any, test: Any, val: Any, settings: Settings, *, layout: Lay
     as they are; danlu's own models get them standardised. Raises DL150-DL189 for data that cannot be used.
     """
     path = str(data) if isinstance(data, (str, Path)) else None
-    data, test, val = unpacked(*(_resolved(d) for d in (data, test, val)))
+    data, test, val = (idx_pair(d) if is_idx_pair(d) else resolved(d) for d in (data, test, val))
+    data, test, val = unpacked(data, test, val)
     if isinstance(data, (str, Path)):
-        opened = _open_path(_existing(data), test, val, settings, layout=layout, own_model=own_model)
+        opened = _open_path(existing(data), test, val, settings, layout=layout, own_model=own_model)
         return replace(opened, path=path or str(data))
+    if is_array(data) and not isinstance(data, list):
+        raise DanluError("DL167", where="data")
     name = _name(path, data)
     loader: dict[str, Any] = {}
     if isinstance(data, DataLoader):
@@ -55,42 +60,10 @@ def load_data(data: Any, test: Any, val: Any, settings: Settings, *, layout: Lay
     else:
         train, test, val = (_as_dataset(d, name) for d in (data, test, val))
         opened = open_dataset(train, test, val, settings, name=name, loader=loader, own_model=own_model)
-    return replace(opened, name=name, path=path, loader=loader)
-
-
-def _resolved(source: Any) -> Any:
-    """What "file.py:name" names, made if it is a function or a class of no arguments."""
-    if not is_reference(source):
-        return source
-    found = resolve(source)
-    if not callable(found) or (hasattr(found, "__getitem__") and not isinstance(found, type)):
-        return found
-    try:
-        return found()
-    except TypeError as error:
-        if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # the call itself, not its body
-            raise DanluError("DL177", where=source, problem=str(error)) from error
-        raise
-
-
-def _existing(path: str | Path) -> Path:
-    """The path, which must exist; DL150 names the nearest one beside it."""
-    found = Path(path).expanduser()
-    if found.exists():
-        return found
-    parent = found.parent
-    while not parent.exists():
-        found, parent = parent, parent.parent
-    near = nearest(found.name, (p.name for p in parent.iterdir())) if parent.is_dir() else ""
-    line = str(parent / near / Path(path).expanduser().relative_to(found)) if near else ""
-    raise DanluError(
-        "DL150",
-        where=str(path),
-        path=str(path),
-        missing=str(found),
-        near=str(parent / near) if near else "",
-        line=line.removesuffix("/."),
-    )
+    choices = opened.choices
+    if loader.get("shuffle") is False:
+        choices = (*choices, Choice("order", say("data.order.fixed"), say("data.order.fixed.why")))
+    return replace(opened, name=name, path=path, loader=loader, choices=choices)
 
 
 def _name(path: str | None, data: Any) -> str:
@@ -113,8 +86,7 @@ def _as_source(part: Any) -> Any:
     if isinstance(part, DataLoader):
         return part.dataset
     if isinstance(part, (str, Path)):
-        path = _existing(part)
-        rows = _rows_of_path(path)
+        rows = rows_of_path(existing(part))
         return rows.get("test", rows["train"]) if rows else part
     return part
 
@@ -162,7 +134,7 @@ def _called(data: Any, test: Any, val: Any) -> tuple[tuple[Any, str], ...]:
 
 
 def _open_path(path: Path, test: Any, val: Any, settings: Settings, *, layout: Layout, own_model: bool) -> Data:
-    rows = _rows_of_path(path)
+    rows = rows_of_path(path)
     if rows:
         test = rows.get("test") if test is None else _as_source(test)
         val = rows.get("val") if val is None else _as_source(val)
@@ -186,15 +158,3 @@ def _open_path(path: Path, test: Any, val: Any, settings: Settings, *, layout: L
     from danlu.data.tables import open_tables
 
     return open_tables(path, test, val, settings, layout=layout, split=split)
-
-
-def _rows_of_path(path: Path) -> dict[str, Arrays]:
-    """Rows by part of an .npz file, an IDX file or a folder of IDX pairs; empty for all else."""
-    if path.suffix.lower() == ".npz":
-        return {part: rows_of(pair, f"{path.name} {part} row") for part, pair in read_npz(path).items()}
-    if not (path.is_dir() or is_idx(path)):
-        return {}
-    out = {}
-    for part, (images, labels) in find_pairs(path).items():
-        out[part] = rows_of((read_idx(images), read_idx(labels)), f"{images.name} row")
-    return out

@@ -15,6 +15,7 @@ from torch.utils.data import (
     SequentialSampler,
     Subset,
     default_collate,
+    default_convert,
 )
 
 from danlu.data.arrays import split_choice
@@ -262,16 +263,18 @@ def take_over(loader: DataLoader[Any]) -> tuple[Any, dict[str, Any]]:
         keep["drop_last"] = loader.drop_last
         if isinstance(loader.dataset, IterableDataset):
             pass
-        elif type(sampler) is RandomSampler and not sampler.replacement and sampler._num_samples is None:
+        elif (
+            type(sampler) is RandomSampler
+            and not sampler.replacement
+            and sampler.num_samples == len(sampler.data_source)
+        ):
             keep["shuffle"] = True
         elif type(sampler) is SequentialSampler:
             keep["shuffle"] = False
         else:
             keep["sampler"] = sampler
-    if (loader.collate_fn is not default_collate and loader.batch_size is not None) or own_batches:
+    if loader.collate_fn is not (default_convert if batches is None else default_collate):
         keep["collate_fn"] = loader.collate_fn
-    if keep.get("collate_fn") is default_collate:
-        del keep["collate_fn"]
     defaults = {
         "num_workers": 0,
         "worker_init_fn": None,
@@ -279,11 +282,11 @@ def take_over(loader: DataLoader[Any]) -> tuple[Any, dict[str, Any]]:
         "pin_memory": False,
         "timeout": 0,
         "multiprocessing_context": None,
-        "prefetch_factor": None,
+        "prefetch_factor": 2 if loader.num_workers else None,
         "persistent_workers": False,
     }
     for key, default in defaults.items():
         value = getattr(loader, key)
-        if value != default and not (key == "prefetch_factor" and loader.num_workers == 0):
+        if value != default:
             keep[key] = value
     return loader.dataset, keep

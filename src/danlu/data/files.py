@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from danlu.data.arrays import check_limit, split_choice
-from danlu.data.columns import Columns, Prepare
+from danlu.data.columns import Columns
 from danlu.data.images import ImageFiles, decode_all, read_header, threaded
 from danlu.data.prepare import byte_statistics, prepare
 from danlu.data.split import TEST_SHARE, VAL_SHARE, split
@@ -69,74 +70,87 @@ def open_files(given: Mapping[str, Files], classes: tuple[str, ...], settings: S
     parts, split_choices = _with_split(given, settings)
     label = Field("label", "category", "target", say("data.classes.folders"), (), "int64", classes)
     image = Field("image", "image", "input", say("data.image.files"), shape, "uint8")
-    size = sum(len(f.paths) for f in parts.values()) * shape[0] * shape[1] * shape[2]
-    room = int(psutil.virtual_memory().available * MEMORY_SHARE)
-    if settings.cache != "off" and size <= room:
-        pixels, wrong = _decode_parts(parts, shape, settings)
-        mean, std = _statistics(parts["train"], shape, settings, pixels["train"], set(wrong["train"]))
-        schema = Schema((replace(image, mean=mean, std=std), label), "classification", "image", "images")
-        opened = {k: _columns(schema, files, pixels[k], wrong[k]) for k, files in parts.items()}
-        bad = [Bad(e.where, e.what) for errors in wrong.values() for e in errors.values()]
-        return Opened({**opened}, schema, [*choices, *split_choices], bad)
-    why = say("data.cache.off") if settings.cache == "off" else say("data.cache.large", size=_gb(size), room=_gb(room))
-    mean, std = _statistics(parts["train"], shape, settings, None, set())
+    decoded, notes = decode_parts(parts, shape, settings)
+    mean, std = _statistics(parts["train"], shape, settings, decoded)
     schema = Schema((replace(image, mean=mean, std=std), label), "classification", "image", "images")
-    read = {k: image_files(schema, files, settings.max_pixels) for k, files in parts.items()}
-    return Opened({**read}, schema, [*choices, *split_choices, Choice("cache", "off", why)], [])
+    rows = rows_of_files(schema, parts, decoded, settings)
+    bad = [] if decoded is None else decoded.bad
+    return Opened(rows, schema, [*choices, *split_choices, *notes], bad)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The parts' pixels (N, C, H, W), and what went wrong by row."""
+
+    pixels: dict[str, Tensor]
+    wrong: dict[str, dict[int, DanluError]]
+
+    @property
+    def bad(self) -> list[Bad]:
+        return [Bad(e.where, e.what) for errors in self.wrong.values() for e in errors.values()]
+
+
+def decode_parts(
+    parts: Mapping[str, Files], shape: tuple[int, ...], settings: Settings
+) -> tuple[Decoded | None, list[Choice]]:
+    """All images in memory, or None and why they stay in their files. An unreadable one raises unless it is skipped."""
+    size = sum(len(f.paths) for f in parts.values()) * math.prod(shape)
+    room = int(psutil.virtual_memory().available * MEMORY_SHARE)
+    if settings.cache == "off":
+        return None, [Choice("cache", "off", say("data.cache.off"))]
+    if size > room:
+        return None, [Choice("cache", "off", say("data.cache.large", size=_gb(size), room=_gb(room)))]
+    decoded = Decoded({}, {})
+    for part, files in parts.items():
+        decoded.pixels[part], decoded.wrong[part] = decode_all(files.paths, shape, settings.max_pixels)
+        if decoded.wrong[part] and settings.on_bad != "skip":
+            raise next(iter(decoded.wrong[part].values()))
+    check_limit(decoded.bad, sum(map(len, decoded.pixels.values())), settings)
+    return decoded, []
+
+
+def rows_of_files(
+    schema: Schema, parts: Mapping[str, Files], decoded: Decoded | None, settings: Settings
+) -> dict[str, Columns | ImageFiles]:
+    """Each part ready to be read: decoded rows, or the files one by one."""
+    ready = prepare(schema)
+    assert ready is not None  # images are stored as bytes
+    out: dict[str, Columns | ImageFiles] = {}
+    for part, files in parts.items():
+        codes = _codes(schema, files)
+        if decoded is None:
+            out[part] = ImageFiles(files.paths, codes, schema.inputs[0].shape, ready, settings.max_pixels)
+            continue
+        columns = Columns((decoded.pixels[part], codes), prepare=ready, names=PathNames(files.paths))
+        wrong = decoded.wrong[part]
+        good = [i for i in range(len(columns)) if i not in wrong]
+        out[part] = columns.take(torch.tensor(good, dtype=torch.int64)) if wrong else columns
+    return out
 
 
 def _gb(size: int) -> str:
     return f"{size / 2**30:.1f} GiB"
 
 
-def codes_of(schema: Schema, files: Files) -> Tensor:
+def _codes(schema: Schema, files: Files) -> Tensor:
     """Each file's class number (N,) int64."""
     numbers = {name: i for i, name in enumerate(schema.classes)}
     return torch.tensor([numbers[c] for c in files.classes], dtype=torch.int64)
 
 
-def image_files(schema: Schema, files: Files, max_pixels: int) -> ImageFiles:
-    return ImageFiles(files.paths, codes_of(schema, files), schema.inputs[0].shape, _prepare(schema), max_pixels)
-
-
-def _prepare(schema: Schema) -> Prepare:
-    made = prepare(schema)
-    assert made is not None  # images are stored as bytes
-    return made
-
-
-def _columns(schema: Schema, files: Files, pixels: Tensor, wrong: Mapping[int, DanluError]) -> Columns:
-    columns = Columns((pixels, codes_of(schema, files)), prepare=_prepare(schema), names=PathNames(files.paths))
-    if not wrong:
-        return columns
-    return columns.take(torch.tensor([i for i in range(len(pixels)) if i not in wrong], dtype=torch.int64))
-
-
-def _decode_parts(
-    parts: Mapping[str, Files], shape: tuple[int, ...], settings: Settings
-) -> tuple[dict[str, Tensor], dict[str, dict[int, DanluError]]]:
-    """Every part's pixels (N, C, H, W), and the errors by row; raised when they may not be skipped."""
-    pixels, wrong = {}, {}
-    for part, files in parts.items():
-        pixels[part], wrong[part] = decode_all(files.paths, shape, settings.max_pixels)
-        if wrong[part] and settings.on_bad != "skip":
-            raise next(iter(wrong[part].values()))
-    bad = [Bad(e.where, e.what) for errors in wrong.values() for e in errors.values()]
-    check_limit(bad, sum(map(len, pixels.values())), settings)
-    return pixels, wrong
-
-
 def _statistics(
-    train: Files, shape: tuple[int, ...], settings: Settings, pixels: Tensor | None, wrong: set[int]
+    train: Files, shape: tuple[int, ...], settings: Settings, decoded: Decoded | None
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and std a channel of up to ``LOOKED_AT`` training images: the same ones, in memory or not."""
     rows = spread(len(train.paths), LOOKED_AT)
-    if pixels is None:
-        pixels, errors = decode_all([train.paths[i] for i in rows], shape, settings.max_pixels)
-        if errors and settings.on_bad != "skip":
-            raise next(iter(errors.values()))
-        rows, wrong = list(range(len(rows))), set(errors)
-    return byte_statistics(pixels, torch.tensor([i for i in rows if i not in wrong], dtype=torch.int64))
+    if decoded is not None:
+        good = [i for i in rows if i not in decoded.wrong["train"]]
+        return byte_statistics(decoded.pixels["train"], torch.tensor(good, dtype=torch.int64))
+    pixels, errors = decode_all([train.paths[i] for i in rows], shape, settings.max_pixels)
+    if errors and settings.on_bad != "skip":
+        raise next(iter(errors.values()))
+    good = [i for i in range(len(rows)) if i not in errors]
+    return byte_statistics(pixels, torch.tensor(good, dtype=torch.int64))
 
 
 # ---- size and split

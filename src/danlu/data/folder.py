@@ -29,20 +29,20 @@ TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".a
 
 def open_folder(path: Path, test: Any, val: Any, settings: Settings) -> Data:
     """The data of an image folder; ``test`` and ``val`` may be folders of their own."""
-    folders, choices = _parts(path)
-    parts = {part: _scan(folder) for part, folder in folders.items()}
+    folders, choices = part_folders(path)
+    parts = {part: scan(folder) for part, folder in folders.items()}
     for part, given in (("test", test), ("val", val)):
         if given is not None:
-            parts[part] = _scan(_as_folder(given))
+            parts[part] = scan(_as_folder(given))
     train = parts.pop("train")
     if not train.paths:
-        raise _nothing(path)
+        raise no_images(path)
     names = class_order(train.classes)
     if len(names) < 2:
         raise DanluError("DL154", where=str(path), name=names[0], rows=len(train.paths))
     parts = {part: files for part, files in parts.items() if files.paths}
     for part, files in parts.items():
-        _check_classes(files, names, part)
+        check_classes(files, names, part)
     choices.append(Choice("classes", f"{len(names)}: {some(names, 8)}", say("data.classes.folders")))
     opened = open_files({"train": train, **parts}, names, settings)
     rows = opened.parts
@@ -57,7 +57,7 @@ def open_folder(path: Path, test: Any, val: Any, settings: Settings) -> Data:
     )
 
 
-def _parts(path: Path) -> tuple[dict[str, Path], list[Choice]]:
+def part_folders(path: Path) -> tuple[dict[str, Path], list[Choice]]:
     """The folders of train, val and test; all is train where there is no folder so named with classes in it."""
     inner = _sub_folders(path)
     found: dict[str, Path] = {}
@@ -70,7 +70,7 @@ def _parts(path: Path) -> tuple[dict[str, Path], list[Choice]]:
             deeper = _sub_folders(inner[0])
             if not any(_has_images_below(f) or _direct_images(f) for f in deeper) or _direct_images(inner[0]):
                 break
-            return _parts(inner[0])
+            return part_folders(inner[0])
         return {"train": path}, []
     plain = [f for f in inner if f not in found.values() and _direct_images(f)]
     choices = [Choice("parts", ", ".join(f"{k}: {v.name}" for k, v in found.items()), say("data.parts.folders"))]
@@ -96,7 +96,7 @@ def _has_images_below(folder: Path, *, deep: bool = True) -> bool:
     return any(_direct_images(f) or (deep and _has_images_below(f)) for f in _sub_folders(folder))
 
 
-def _scan(folder: Path) -> Files:
+def scan(folder: Path) -> Files:
     """Every image below each class folder, in name order; the class is the first folder's name."""
     paths: list[Path] = []
     classes: list[str] = []
@@ -121,7 +121,7 @@ def _as_folder(given: Any) -> Path:
     return Path(given)
 
 
-def _nothing(path: Path) -> DanluError:
+def no_images(path: Path) -> DanluError:
     """The error for a folder without class folders of images."""
     images = [p for p in path.iterdir() if is_image(p)]
     if images:
@@ -136,10 +136,10 @@ def class_order(classes: Sequence[str]) -> tuple[str, ...]:
     """Names in sorted order; in order of number when all are whole numbers."""
     names = set(classes)
     numbers = all(n.lstrip("-").isdecimal() for n in names)
-    return tuple(sorted(names, key=(lambda n: (int(n), n)) if numbers else None))  # type: ignore[arg-type]
+    return tuple(sorted(names, key=(lambda n: (int(n), n)) if numbers else None))
 
 
-def _check_classes(files: Files, names: Sequence[str], part: str) -> None:
+def check_classes(files: Files, names: Sequence[str], part: str) -> None:
     """DL155 when a part has a class that the training folder has not."""
     counts = Counter(files.classes)
     new = sorted(counts.keys() - set(names))

@@ -181,7 +181,7 @@ class ImageFiles(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
         pixels = decode(self.paths[i], self.shape, self.max_pixels)
-        x, y = self.prepare((torch.from_numpy(np.ascontiguousarray(pixels)[None]), self.labels[i : i + 1]))
+        x, y = self.prepare((torch.from_numpy(pixels.copy()[None]), self.labels[i : i + 1]))
         return x[0], y[0]
 
     def name(self, i: int) -> str:

@@ -54,7 +54,7 @@ def byte_statistics(x: Tensor, rows: Tensor) -> tuple[tuple[float, ...], tuple[f
     """
     channels, per_row = x.shape[1], x[0].numel()
     counts = np.zeros((channels, 256), dtype=np.int64)
-    for some in rows.split(max(1, (1 << 18) // max(1, per_row))):
+    for some in torch.split(rows, max(1, (1 << 18) // max(1, per_row))):
         values = x.index_select(0, some).numpy()
         for c in range(channels):
             counts[c] += np.bincount(values[:, c].ravel(), minlength=256)

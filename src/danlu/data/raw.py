@@ -6,15 +6,15 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
-from danlu.data.arrays import as_tensor
 from danlu.data.images import threaded
+from danlu.data.inputs import as_tensor
 from danlu.data.kinds import is_table
 from danlu.data.prepare import prepare
 from danlu.data.rawitems import Item, as_bad, expanded, find_items
@@ -23,6 +23,9 @@ from danlu.errors import DanluError
 from danlu.lookup import is_reference, resolve
 from danlu.settings import Settings
 from danlu.types import Bad, Schema
+
+if TYPE_CHECKING:
+    from danlu.data.table import Table
 
 
 @dataclass(frozen=True)
@@ -63,18 +66,14 @@ def raw_batches(
 
 
 def _tables(schema: Schema, inputs: Any, batch_size: int) -> Iterator[RawBatch]:
-    from danlu.data.encode import BadRow, encode_rows, prepare_table
-    from danlu.data.table import read_table
+    from danlu.data.encode import encode_rows, prepare_table
 
     settings = Settings(on_bad="skip", bad_limit=1.0)  # bad rows are reported and left out, never fatal
-    names = [f.name for f in schema.fields]
-    unnamed = all(f.name == f"column{i + 1}" for i, f in enumerate(schema.fields))
     ready = prepare_table(schema)
     for source in _table_sources(schema, inputs):
-        header: bool | str = False if unnamed and isinstance(source, Path) else "auto"
-        table = read_table(source, settings, header=header, names=names)
+        table = table_of(schema, source, settings)
         tensors, bad = encode_rows(schema, table, with_target=False)
-        out = {b.row: b for b in bad if isinstance(b, BadRow)}
+        out = {b.row: b for b in bad}
         good = torch.tensor([i for i in range(len(table)) if i not in out], dtype=torch.int64)
         lost = (*table.bad, *out.values())
         if not len(good):
@@ -84,6 +83,15 @@ def _tables(schema: Schema, inputs: Any, batch_size: int) -> Iterator[RawBatch]:
             stretch = slice(start, start + len(rows))
             batch = ready(tuple(t[stretch] for t in tensors))
             yield RawBatch(tuple(map(table.name, rows)), batch, lost if start == 0 else ())
+
+
+def table_of(schema: Schema, source: Any, settings: Settings) -> Table:
+    """A table read as the training one was: without a header when that had none."""
+    from danlu.data.table import read_table
+
+    unnamed = all(f.name == f"column{i + 1}" for i, f in enumerate(schema.fields))
+    header: bool | str = False if unnamed and isinstance(source, (str, Path)) else "auto"
+    return read_table(source, settings, header=header, names=[f.name for f in schema.fields])
 
 
 def _table_sources(schema: Schema, inputs: Any) -> Iterator[Any]:

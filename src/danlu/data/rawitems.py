@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from danlu.data.arrays import as_tensor, encode_input
 from danlu.data.idx import is_idx, read_idx
 from danlu.data.images import decode, is_image
+from danlu.data.inputs import as_tensor, encode_input
 from danlu.data.user import parts_of
 from danlu.errors import DanluError, did_you_mean
 from danlu.messages import say
@@ -160,7 +160,7 @@ def _image_item(field: Field, source: Any, key: str, max_pixels: int) -> Item:
         if field.kind != "image" or field.dtype != "uint8":
             raise DanluError("DL180", where=key)
         pixels = decode(source, field.shape, max_pixels, where=key)
-        return (torch.from_numpy(np.ascontiguousarray(pixels)[None]),)
+        return (torch.from_numpy(pixels.copy()[None]),)
 
     return Item((key,), make)
 

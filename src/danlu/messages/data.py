@@ -309,6 +309,8 @@ SAYINGS: dict[str, Text] = {
         "they come from the dataset that draws random numbers ({names}); the draws are fixed; or give val=",
         "验证行来自同一个数据集，而它会抽随机数（{names}）；抽样已固定；想不带增强请给 val=",
     ),
+    "data.order.fixed": ("as it is", "保持原样"),
+    "data.order.fixed.why": ("your DataLoader has shuffle=False", "你的 DataLoader 设了 shuffle=False"),
     # arrays
     "data.image.keep": (
         "bytes as images ({order}): float32 of 0 to 1, {c} x {h} x {w}",

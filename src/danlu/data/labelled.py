@@ -1,0 +1,89 @@
+"""Labelled data under the schema of a trained model: what its test on other data is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from danlu.data.arrays import drop_bad, encode
+from danlu.data.columns import Columns
+from danlu.data.dataset import take_over
+from danlu.data.files import decode_parts, rows_of_files
+from danlu.data.folder import check_classes, no_images, part_folders, scan
+from danlu.data.kinds import is_rows, rows_of, unpacked
+from danlu.data.paths import existing, idx_pair, is_idx_pair, resolved, rows_of_path
+from danlu.data.raw import table_of
+from danlu.errors import DanluError
+from danlu.settings import Settings
+from danlu.types import Bad, Schema
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Rows with targets, ready for a loader; ``loader`` are the arguments a user's DataLoader brought along."""
+
+    dataset: Any
+    bad: tuple[Bad, ...] = ()
+    loader: dict[str, Any] = field(default_factory=dict)
+
+
+def open_labelled(schema: Schema, data: Any, settings: Settings) -> Labelled:
+    """``data`` in the form the model was trained on; of a source with parts the test part, else val, else all.
+
+    Rows are read as in training, by the schema alone: nothing is split, no statistic is made.
+    """
+    data = idx_pair(data) if is_idx_pair(data) else resolved(data)
+    train, test, val = unpacked(data, None, None)
+    data = next(part for part in (test, val, train) if part is not None)
+    loader: dict[str, Any] = {}
+    if isinstance(data, DataLoader):
+        data, loader = take_over(data)
+    if isinstance(data, (str, Path)):
+        path = existing(data)
+        rows = rows_of_path(path)
+        data = next((rows[p] for p in ("test", "val", "train") if p in rows), path)
+    if schema.origin == "table":
+        return _table(schema, data, settings)
+    if isinstance(data, Path):
+        if not data.is_dir() or schema.inputs[0].kind != "image":
+            raise DanluError("DL174", where=str(data), type=data.suffix or "folder")
+        return _folder(schema, data, settings)
+    if schema.origin == "dataset" and not is_rows(data):
+        return Labelled(data, (), loader)
+    if not is_rows(data):
+        raise DanluError("DL174", where="data", type=type(data).__name__)
+    rows_kept, bad = drop_bad(rows_of(data), settings)
+    if schema.origin == "dataset" and not isinstance(data, TensorDataset):  # arrays beside a user's Dataset
+        assert rows_kept.target is not None
+        return Labelled(TensorDataset(*rows_kept.inputs, torch.from_numpy(rows_kept.target)), tuple(bad), loader)
+    return Labelled(encode(schema, rows_kept), tuple(bad), loader)
+
+
+def _table(schema: Schema, source: Any, settings: Settings) -> Labelled:
+    from danlu.data.encode import encode_rows, prepare_table
+    from danlu.data.tables import settle
+
+    table = table_of(schema, source, settings)
+    tensors, bad = encode_rows(schema, table, with_target=True)
+    settle(tuple(bad), table, settings)
+    out = {b.row for b in bad}
+    good = [i for i in range(len(table)) if i not in out]
+    if not good:
+        raise DanluError("DL173", where=table.path, where_from=table.path)
+    names = tuple(table.name(i) for i in good)
+    return Labelled(Columns(tensors, prepare=prepare_table(schema), names=names.__getitem__), (*table.bad, *bad))
+
+
+def _folder(schema: Schema, path: Path, settings: Settings) -> Labelled:
+    folders = part_folders(path)[0]
+    files = scan(next(folders[p] for p in ("test", "val", "train") if p in folders))
+    if not files.paths:
+        raise no_images(path)
+    check_classes(files, schema.classes, path.name)
+    decoded = decode_parts({"test": files}, schema.inputs[0].shape, settings)[0]
+    rows = rows_of_files(schema, {"test": files}, decoded, settings)["test"]
+    return Labelled(rows, tuple(decoded.bad) if decoded is not None else ())

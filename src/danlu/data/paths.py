@@ -1,0 +1,71 @@
+"""What a path or "file.py:name" stands for: an object, rows of arrays, or a file to be read elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from danlu.data.arrays import Arrays
+from danlu.data.idx import find_pairs, is_idx, read_idx
+from danlu.data.kinds import read_npz, rows_of
+from danlu.errors import DanluError, nearest
+from danlu.lookup import is_reference, resolve
+
+
+def resolved(source: Any) -> Any:
+    """What "file.py:name" names, made if it is a function or a class of no arguments."""
+    if not is_reference(source):
+        return source
+    found = resolve(source)
+    if not callable(found) or (hasattr(found, "__getitem__") and not isinstance(found, type)):
+        return found
+    try:
+        return found()
+    except TypeError as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # the call itself, not its body
+            raise DanluError("DL177", where=source, problem=str(error)) from error
+        raise
+
+
+def existing(path: str | Path) -> Path:
+    """The path, which must exist; DL150 names the nearest one beside it."""
+    found = Path(path).expanduser()
+    if found.exists():
+        return found
+    parent = found.parent
+    while not parent.exists():
+        found, parent = parent, parent.parent
+    near = nearest(found.name, (p.name for p in parent.iterdir())) if parent.is_dir() else ""
+    line = str(parent / near / Path(path).expanduser().relative_to(found)) if near else ""
+    raise DanluError(
+        "DL150",
+        where=str(path),
+        path=str(path),
+        missing=str(found),
+        near=str(parent / near) if near else "",
+        line=line.removesuffix("/."),
+    )
+
+
+def is_idx_pair(data: Any) -> bool:
+    """Whether ``data`` is (images file, labels file), and not (training file, test file)."""
+    two = isinstance(data, tuple) and len(data) == 2 and all(isinstance(d, (str, Path)) for d in data)
+    return two and all(is_idx(Path(d)) for d in data) and "label" in Path(data[1]).name.lower()
+
+
+def idx_pair(files: tuple[Any, Any]) -> Arrays:
+    """The rows of an images file and its labels file."""
+    images, labels = (existing(f) for f in files)
+    return rows_of((read_idx(images), read_idx(labels)), f"{images.name} row")
+
+
+def rows_of_path(path: Path) -> dict[str, Arrays]:
+    """Rows by part of an .npz file, an IDX file or a folder of IDX pairs; empty for all else."""
+    if path.suffix.lower() == ".npz":
+        return {part: rows_of(pair, f"{path.name} {part} row") for part, pair in read_npz(path).items()}
+    if not (path.is_dir() or is_idx(path)):
+        return {}
+    out = {}
+    for part, (images, labels) in find_pairs(path).items():
+        out[part] = idx_pair((images, labels))
+    return out
