@@ -185,7 +185,12 @@ class Loader:
         try:
             for task, fetched in results:
                 if fetched.failure is not None:
-                    fetched.failure.reraise()
+                    failure = fetched.failure
+                    results.close()
+                    try:
+                        raise failure.error from failure.origin
+                    finally:  # an error must not refer to itself by way of its traceback: it would keep the workers
+                        del failure, fetched
                 self._drawn = list(fetched.drawn)
                 place.consumed += fetched.read
                 for row in fetched.bad:

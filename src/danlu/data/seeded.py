@@ -49,8 +49,10 @@ class Failure:
         text = self.text or ("".join(traceback.format_exception(self.cause)) if self.cause else "")
         return {"error": self.error, "cause": None, "text": text}
 
-    def reraise(self) -> None:
-        raise self.error from (self.cause or (WorkerTraceback(self.text) if self.text else None))
+    @property
+    def origin(self) -> BaseException | None:
+        """What to raise ``error`` from."""
+        return self.cause or (WorkerTraceback(self.text) if self.text else None)
 
 
 class Reader:
@@ -102,13 +104,13 @@ class Reader:
         if not self.single and callable(getattr(innermost(self.dataset), "__getitems__", None)):
             draws.seed(self.drawn, sample_seed(task.seed, task.epoch, task.start))
             try:
-                return self._collated(task, list(self.dataset.__getitems__(task.indices)), ())
+                samples = list(self.dataset.__getitems__(task.indices))
             except Exception as error:
-                whole: Exception = error  # which sample was it? one by one they tell
-            fetched = self._read_each(task)
-            if fetched.failure is None and not fetched.bad:
-                return _failed(None, whole)
-            return fetched
+                fetched = self._read_each(task)  # which sample was it? one by one they tell
+                if fetched.failure is None and not fetched.bad:
+                    return Fetched(failure=_failure(None, error))
+                return fetched
+            return self._collated(task, samples, ())
         return self._read_each(task)
 
     def _read_each(self, task: Task) -> Fetched:
@@ -119,10 +121,9 @@ class Reader:
             try:
                 samples.append(self.dataset[index])
             except Exception as error:
-                failure = _failure(index_of(self.dataset, index), error)
                 if not self.skip or isinstance(error, MemoryError):
-                    return Fetched(failure=failure)
-                bad.append((_plain(index), *bad_of(self.dataset, index, failure, error)))
+                    return Fetched(failure=_failure(index_of(self.dataset, index), error))
+                bad.append((_plain(index), *bad_of(self.dataset, index, error)))
         return self._collated(task, samples, tuple(bad))
 
     def _collated(self, task: Task, samples: list[Any], bad: tuple[Any, ...]) -> Fetched:
@@ -174,7 +175,7 @@ class Reader:
                 if not self.skip or stream.source is None or isinstance(error, MemoryError):
                     return Fetched(failure=failed)
                 row = stream.read + len(samples) + len(bad)
-                bad.append((row, *bad_of(self.dataset, row, failed, error)))
+                bad.append((row, *bad_of(self.dataset, row, error)))
         read = len(samples) + len(bad)
         stream.read += read
         if task.drop or (self.drop_last and read < len(task.indices)):
@@ -222,11 +223,11 @@ def name_of(dataset: Any, index: Any) -> str:
     return f"[{index}]"
 
 
-def bad_of(dataset: Any, index: Any, failure: Failure, error: Exception) -> tuple[str, str]:
+def bad_of(dataset: Any, index: Any, error: Exception) -> tuple[str, str]:
     """(where, why) of a sample left out."""
     if isinstance(error, DanluError):
         return error.where or name_of(dataset, index), error.what
-    return name_of(dataset, index), f"{type(error).__name__}: {error} ({failure.error.where})"
+    return name_of(dataset, index), f"{type(error).__name__}: {error} ({user_error(None, error).where})"
 
 
 def collate_failure(
@@ -268,10 +269,6 @@ def _shapes(value: Any) -> str:
 
 def _failure(index: Any, error: Exception) -> Failure:
     return Failure(error if isinstance(error, DanluError) else user_error(index, error), error)
-
-
-def _failed(index: Any, error: Exception) -> Fetched:
-    return Fetched(failure=_failure(index, error))
 
 
 def _plain(index: Any) -> Any:

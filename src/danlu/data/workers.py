@@ -5,9 +5,10 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,7 @@ from danlu.data.seeded import Failure, Fetched, Reader
 from danlu.data.user import user_error
 from danlu.errors import DanluError
 
+GRACE_SECONDS = 1.0  # for workers in the middle of a sample that nobody will look at
 Init = Callable[[int], None] | None  # worker_init_fn
 
 
@@ -42,7 +44,7 @@ class Workers:
         self._owner = os.getpid()
         self._passes = 0
 
-    def read(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Fetched]]:
+    def read(self, tasks: Iterator[Task]) -> Generator[tuple[Task, Fetched]]:
         """The tasks, read, in their order. An error ends the workers."""
         pending: deque[Task] = deque()
         self._passes += 1
@@ -101,23 +103,35 @@ class Workers:
         return DanluError("DL195", where=f"pid {dead.pid}", how=how, workers=self._loader.num_workers)
 
     def close(self, *, now: bool = False) -> None:
-        """End the processes: by agreement, and those that do not listen within seconds by force (``now``: at once)."""
+        """End the processes: by agreement, and by force those that do not listen (``now``: all of them)."""
         ended, self._torch = self._torch, None
         self._loader._iterator = None  # torch's own hold on persistent workers
         _LIVE.discard(self)
         if ended is None or os.getpid() != self._owner:  # a forked child holds a copy, not the workers
             return
-        if now:
-            _kill(ended)
+        if not now and not ended._pin_memory:  # with pinning torch has its own order of doing this
+            _ask_to_end(ended)
+        if now or not ended._pin_memory:
+            _kill(ended)  # torch would wait ten seconds a worker
         ended._shutdown_workers()
+        _kill(ended)
         for w in ended._workers:
-            if w.is_alive():
-                w.kill()
-                w.join(5)
+            w.join(5)
 
     def __del__(self) -> None:
         with suppress(Exception):  # at interpreter exit parts may be gone; the exit hook has closed by then
             self.close()
+
+
+def _ask_to_end(started: Any) -> None:
+    """What torch's own shutdown does first; when the garbage collector calls us the queues may be gone already."""
+    started._workers_done_event.set()
+    for queue in started._index_queues:
+        with suppress(Exception):
+            queue.put(None)
+    deadline = time.monotonic() + GRACE_SECONDS
+    for w in started._workers:
+        w.join(max(0.0, deadline - time.monotonic()))
 
 
 def _kill(started: Any) -> None:
