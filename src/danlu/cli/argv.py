@@ -17,7 +17,7 @@ from danlu.messages import say
 from danlu.report import Mode
 from danlu.report.lines import Page
 from danlu.rules import RULES
-from danlu.settings import make_settings, read_text, read_toml
+from danlu.settings import make_settings, merge_settings, read_text, read_toml
 
 LATEST = "runs/latest"
 RUN_MARKS = ("run.toml", "model", "checkpoints")  # a folder with one of these is a run
@@ -75,7 +75,7 @@ def _train(verb: Verb, places: list[str], arguments: dict[str, Any]) -> dict[str
             raise _too_many(verb, test)
         arguments["test"] = test
     if data.endswith(".toml"):
-        return _recorded(data) | arguments
+        return merge_settings(_recorded(data), arguments)
     return {"data": data, **arguments}
 
 

@@ -60,7 +60,8 @@ def overview(version: str, page: Page) -> str:
     head = wrap(title, page.width) if page.columns else title
     parts = [paint(head, "bold", page.colour), "", *_table(rows, page), ""]
     parts += [say("usage.first")] + [f"  {example}" for example in examples("usage")]
-    return "\n".join([*parts, "", say("usage.more")])
+    more = say("usage.more")
+    return "\n".join([*parts, "", wrap(more, page.width, 2) if page.columns else more])
 
 
 def of_verb(verb: Verb, page: Page) -> str:
