@@ -78,7 +78,7 @@ def _encode_mapping(value: Mapping[Any, Any], where: str, tensors: dict[str, Ten
 
 
 def decode(value: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """The value that ``encode`` was given; tensors are on the CPU."""
+    """The value that ``encode`` was given; tensors are copies on the CPU."""
     if isinstance(value, list):
         return [decode(item, tensors) for item in value]
     if not isinstance(value, dict):
@@ -87,7 +87,7 @@ def decode(value: Any, tensors: Mapping[str, Tensor]) -> Any:
         return {k: decode(v, tensors) for k, v in value.items()}
     kind, inner = value[TAG], value["v"]
     if kind == "tensor":
-        return tensors[inner]
+        return tensors[inner].clone()  # who takes it may update it in place
     if kind == "array":
         return tensors[inner].numpy().copy()
     if kind in _KINDS:
