@@ -259,7 +259,14 @@ def test_a_text_among_numbers_is_a_bad_row() -> None:
 
 
 def test_no_row_left() -> None:
-    fault("DL102", frame(), frame(3).assign(label=None), on_bad="skip", bad_limit=1.0)
+    fault("DL115", frame(), frame(3).assign(label=None), on_bad="skip", bad_limit=1.0)
+    columns = {"x": [1.5, 2.0], "a": [None, 1], "b": [0, None]}
+    fault("DL115", columns, target="a,b", task="regression", on_bad="skip", bad_limit=1.0)
+
+
+def test_a_label_may_have_the_columns_name() -> None:
+    data = opened({"x": np.arange(40) % 7 / 3, "y": ["x|y", "y", "", "x"] * 10}, task="multilabel")
+    assert everything(data.train)[-1].sum(0).min() > 0
 
 
 def test_too_few_rows_are_said() -> None:

@@ -51,12 +51,13 @@ def read_cells(fields: Sequence[Field], table: Table, *, with_target: bool) -> C
     labels: dict[str, pa.Array] = {}
     lists: dict[str, list[list[str] | None]] = {}
     why: dict[int, tuple[str, str]] = {}
+    columns_of_labels = sum(f.role == "target" for f in fields) > 1  # one yes/no column a label
     for f in fields:
         if f.role != "input" and not (with_target and f.role == "target"):
             continue
         column = flat(table.columns.column(f.name))
         target = f.role == "target"
-        if f.kind == "number" or (f.kind == "multilabel" and f.name in f.classes):
+        if f.kind == "number" or (f.kind == "multilabel" and columns_of_labels):
             values, wrong = to_days(column) if f.dtype == DATE else _numbers(column)
             numbers[f.name] = values
             lost = np.isnan(values) & ~wrong if target else np.zeros(len(values), bool)

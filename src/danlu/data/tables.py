@@ -85,7 +85,7 @@ def settle(bad: tuple[BadRow, ...], table: Table, settings: Settings) -> None:
     """Bad rows stop the run, naming the first few; or they are left out, up to the limit."""
     if not bad:
         return
-    if settings.on_bad == "skip":
+    if settings.on_bad == "skip" and len(bad) < len(table):
         check_share((*table.bad, *bad), len(table) + len(table.bad), settings)
         return
     same = [b for b in bad if b.code == bad[0].code]
@@ -176,8 +176,6 @@ def _open_more(schema: Schema, source: Any, part: str, settings: Settings) -> tu
     cells = read_cells(schema.fields, table, with_target=True)
     refuse_unknown_classes(schema, cells, part, table.path)
     settle(cells.bad, table, settings)
-    if not cells.ok.any():
-        raise DanluError("DL102", where=table.path)
     return _columns(schema, cells, table), [*table.bad, *cells.bad]
 
 
