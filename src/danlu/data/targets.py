@@ -168,15 +168,22 @@ def encode_target(field: Field, values: np.ndarray, part: str = "") -> Tensor:
 
 def _standardised(field: Field, values: np.ndarray) -> Tensor:
     """float32 ``(values - mean) / std``, computed in float64 so that a large mean costs no digits."""
-    wide = values.astype(np.float64).reshape(len(values), *field.shape)
+    wide = _as_float(values).reshape(len(values), *field.shape)
     if field.mean:
         shape = field.shape or ()
         wide = (wide - np.reshape(field.mean, shape)) / np.reshape(field.std, shape)
     return torch.from_numpy(wide.astype(np.float32))
 
 
+def _as_float(values: np.ndarray) -> np.ndarray:
+    try:
+        return values.astype(np.float64)
+    except ValueError as error:  # text, and the task is given as regression
+        raise DanluError("DL163", where="y", found=str(error)) from error
+
+
 def with_statistics(field: Field, values: np.ndarray) -> Field:
     """A regression target's field with mean and std (float64) of the training rows ``values``, one a column."""
-    wide = values.astype(np.float64).reshape(len(values), -1)
+    wide = _as_float(values).reshape(len(values), -1)
     std = wide.std(axis=0)
     return replace(field, mean=tuple(wide.mean(axis=0).tolist()), std=tuple(np.where(std > 0, std, 1.0).tolist()))
