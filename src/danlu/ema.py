@@ -55,15 +55,22 @@ class Ema:
             with torch.no_grad():
                 torch._foreach_copy_(self._parameters, own)
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors by parameter name (the averages themselves, not copies), and plain values."""
-        return dict(zip(self.names, self.averages)), {"updates": self.updates, "decay": self.decay}
+    @torch.no_grad()
+    def copy_to_model(self) -> None:
+        """The model's weights become the averaged ones, for good."""
+        if self._parameters:
+            torch._foreach_copy_(self._parameters, self.averages)
+
+    def state(self) -> dict[str, Any]:
+        """``averages`` by parameter name (the tensors themselves, not copies), and the count behind them."""
+        return {"averages": dict(zip(self.names, self.averages)), "updates": self.updates, "decay": self.decay}
 
     @torch.no_grad()
-    def load(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+    def load(self, state: Mapping[str, Any]) -> None:
         """Go on from ``state()``; the names have to be the same."""
-        if set(tensors) != set(self.names):
-            raise KeyError(sorted(set(tensors) ^ set(self.names)))
+        averages = state["averages"]
+        if set(averages) != set(self.names):
+            raise KeyError(sorted(set(averages) ^ set(self.names)))
         for name, average in zip(self.names, self.averages):
-            average.copy_(tensors[name])
-        self.updates, self.decay = int(values["updates"]), float(values["decay"])
+            average.copy_(averages[name])
+        self.updates, self.decay = int(state["updates"]), float(state["decay"])

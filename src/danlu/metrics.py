@@ -137,23 +137,29 @@ def wilson(share: float, n: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def baseline(task: str, train_target: Tensor | None, test_target: Tensor) -> dict[str, Any]:
-    """What a model that ignores its input reaches on the test targets, learned from the training targets.
+def trivial_answer(task: str, train_target: Tensor, outputs: int) -> Tensor | None:
+    """What a model that ignores its input had best answer, learned from the training targets, float64.
 
-    Classes: the training shares as probabilities, hence always the majority class; labels: the same one by one;
-    numbers: the training mean. Targets are in the form of the task's ``target``. ``"what"`` says it in words.
+    Classes: their shares as probabilities ``(C,)``, hence always the majority class; labels: the share of each
+    ``(L,)``; numbers: the means ``(T,)``. Targets are in the form of the task's ``target``. None for other tasks.
     """
-    if task not in _TASK_METRICS or train_target is None or not len(train_target) or not len(test_target):
+    if task not in _TASK_METRICS or not len(train_target):
+        return None
+    if task != "classification":
+        return train_target.double().mean(0).cpu()
+    known = train_target[train_target >= 0].cpu()
+    return torch.bincount(known, minlength=outputs).double() / max(1, len(known))
+
+
+def baseline(task: str, trivial: Tensor, test_target: Tensor) -> dict[str, Any]:
+    """The metrics of the trivial answer on the test targets; ``"what"`` says in words what it is."""
+    if task not in _TASK_METRICS or not len(test_target):
         return {}
-    names = _TASK_METRICS[task]
-    if task == "classification":
-        known = train_target[train_target >= 0].cpu()
-        classes = int(max(known.max(), test_target.max())) + 1
-        shares = torch.bincount(known, minlength=classes).double() / len(known)
-    else:
-        shares = train_target.double().mean(0).cpu()
-    meter = Meter(names, len(shares))
-    meter.update(shares.expand(len(test_target), -1), test_target.cpu())
+    target = test_target.cpu()
+    outputs = max(len(trivial), int(target.max()) + 1) if task == "classification" else len(trivial)
+    answer = torch.nn.functional.pad(trivial, (0, outputs - len(trivial)))
+    meter = Meter(_TASK_METRICS[task], outputs)
+    meter.update(answer.expand(len(target), -1), target)
     return {**meter.compute(), "what": say(f"baseline.{task}")}
 
 
@@ -183,8 +189,8 @@ def _sample_columns(decoded: Tensor, target: Tensor, names: Sequence[str]) -> di
         rows = {"guess": decoded.argmax(1), "actual": target}
         return {**rows, "nats": _nats(decoded, target)} if "log_loss" in names else rows
     guess, actual = decoded > 0.5, target > 0.5
-    rows = {"hits": guess & actual, "guesses": guess, "actuals": actual, "right": (guess == actual).float().mean(1)}
-    rows = {key: value.float() for key, value in rows.items()}
+    right = (guess == actual).double().mean(1)
+    rows = {"hits": guess & actual, "guesses": guess, "actuals": actual, "right": right}
     return {**rows, "nats": _label_nats(decoded, actual).mean(1)} if "log_loss" in names else rows
 
 
