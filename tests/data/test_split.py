@@ -47,6 +47,13 @@ def test_shares_and_seed() -> None:
     assert not torch.equal(first[1], other[1])
 
 
+def test_content_without_copies_changes_nothing() -> None:
+    strata = torch.arange(200) % 3
+    plain = split(200, strata=strata, content=None, seed=1, val=0.15, test=0.15)
+    distinct = split(200, strata=strata, content=torch.randperm(200), seed=1, val=0.15, test=0.15)
+    assert all(torch.equal(a, b) for a, b in zip(plain, distinct))
+
+
 def test_many_small_classes_keep_their_total() -> None:
     parts = split(900, strata=torch.arange(900) // 3, content=None, seed=0, val=0.15, test=0.15)
     assert [len(p) for p in parts] == [630, 135, 135]

@@ -40,7 +40,7 @@ def split(
 def _groups(n: int, strata: Tensor | None, content: Tensor | None, seed: int) -> tuple[Tensor, np.ndarray, np.ndarray]:
     """Each row's group; each group's size and stratum. Groups come in random order within ascending strata."""
     kind = torch.zeros(n, dtype=torch.int64) if strata is None else torch.unique(strata, return_inverse=True)[1]
-    group = torch.arange(n) if content is None else torch.unique(content, return_inverse=True)[1]
+    group = torch.arange(n) if content is None else _by_first_row(torch.unique(content, return_inverse=True)[1])
     many = int(group.max()) + 1 if n else 0
     size = torch.bincount(group, minlength=many)
     of_group = torch.full((many,), n, dtype=torch.int64).scatter_reduce(0, group, kind, "amin")  # copies may disagree
@@ -49,6 +49,15 @@ def _groups(n: int, strata: Tensor | None, content: Tensor | None, seed: int) ->
     place = torch.empty_like(order)
     place[order] = torch.arange(many)
     return place[group], size[order].numpy(), of_group[order].numpy()
+
+
+def _by_first_row(group: Tensor) -> Tensor:
+    """Groups numbered in the order of their first rows: without copies, the split is the same for any content."""
+    many = int(group.max()) + 1
+    first = torch.full((many,), len(group)).scatter_reduce(0, group, torch.arange(len(group)), "amin")
+    rank = torch.empty_like(first)
+    rank[first.argsort()] = torch.arange(many)
+    return rank[group]
 
 
 def _quotas(counts: np.ndarray, test: float, val: float) -> tuple[np.ndarray, np.ndarray]:
