@@ -6,7 +6,7 @@ import collections
 import copy
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +131,15 @@ def through_disk(
     found = latest(folder)
     assert found is not None
     return found.tensors, found.values
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tensors of a few numbers: more threads only wait for each other on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 OPTIMIZERS: dict[str, Callable[[Net], Any]] = {
