@@ -11,16 +11,20 @@ from torch import nn
 
 from danlu import models, record, weights
 from danlu import run as run_folder
+from danlu.answers import Lines, Writer, row_of
+from danlu.data.labelled import open_labelled
 from danlu.errors import DanluError
 from danlu.finish import finish
+from danlu.fit import fill
 from danlu.loop import steps
 from danlu.lookup import is_reference, resolve
-from danlu.messages import set_language
-from danlu.plan import Asked
+from danlu.messages import say, set_language
+from danlu.plan import Asked, open_again
 from danlu.predict import Predictor
+from danlu.report.terminal import Reporter
 from danlu.session import open_session
-from danlu.settings import SettingsDict, make_settings
-from danlu.types import Prediction, Schema, Stepped
+from danlu.settings import Settings, SettingsDict, make_settings
+from danlu.types import Bad, Prediction, Schema, Stepped
 
 
 @dataclass
@@ -41,7 +45,9 @@ class Run:
 
     def test(self, data: Any) -> dict[str, Any]:
         """The task's metrics on other data, with intervals; keys as in ``metrics``."""
-        return test(self.dir, data, model=self.model)
+        assert self.predictor is not None
+        part = open_labelled(self.predictor.schema, data, Settings())
+        return self.predictor.test(part.dataset, part.loader)
 
 
 def train(
@@ -106,7 +112,7 @@ def resume(run: str | Path = "runs/latest", **settings: Unpack[SettingsDict]) ->
     folder = run_folder.resolve(run)
     arguments = record.arguments_of(folder)
     if settings:
-        arguments = record.longer(folder, arguments, make_settings(settings))
+        arguments = record.lengthen(folder, arguments, settings)
     return train(**arguments, run=folder)
 
 
@@ -115,10 +121,13 @@ def load(path: str | Path, *, model: Any = None) -> Predictor:
 
     ``model``: needed where the class is the user's own: the class, an instance, or "file.py:Class".
     """
-    config, schema, tensors = weights.load_model_files(Path(path))
+    folder = Path(path)
+    if not (folder / weights.CONFIG).exists():
+        folder = run_folder.resolve(path) / "model"
+    config, schema, tensors = weights.load_model_files(folder)
     module = _module(config, schema, model, path)
-    weights.fill(module, tensors, where=str(path))
-    return Predictor(module.eval(), schema, config.get("scale", "logits"))
+    fill(module, tensors, where=str(folder))
+    return Predictor(module.eval(), schema, config.get("scale", "logits"), trivial=tuple(config.get("trivial", ())))
 
 
 def _module(config: Mapping[str, Any], schema: Schema, model: Any, path: str | Path) -> nn.Module:
@@ -137,17 +146,43 @@ def _module(config: Mapping[str, Any], schema: Schema, model: Any, path: str | P
     return models.build(made["name"], made["arguments"])
 
 
-def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None) -> dict[str, float]:
-    """Metrics of a trained model with 95 % intervals: on ``data``, or on the run's own test part.
+def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None) -> dict[str, Any]:
+    """Metrics of a trained model with 95 % intervals and baseline: on ``data``, or on the run's own test part.
 
-    ``data`` holds inputs and targets, in the form the model was trained on.
+    ``data`` holds inputs and targets, in the form the model was trained on; keys are those of ``Run.metrics``.
     """
     folder = run_folder.resolve(run)
     predictor = load(folder, model=model)
-    arguments = record.arguments_of(folder, objects=data is not None)
-    tested, train_part = labelled(predictor.schema, arguments, data, str(folder))
-    result = evaluate(predictor.module, tested, TASKS[predictor.schema.task], predictor.schema, None, keep=True)
-    raise NotImplementedError(result, train_part)
+    if data is not None:
+        part = open_labelled(predictor.schema, data, Settings(on_bad="skip", bad_limit=1.0))
+        return predictor.test(part.dataset, part.loader)
+    arguments = record.arguments_of(folder)
+    opened = open_again(arguments, predictor.module)
+    if opened.test is None:
+        raise DanluError("DL313", where=str(folder), run=str(folder))
+    return predictor.test(opened.test, opened.loader)
+
+
+def predict_files(
+    run: str | Path, inputs: Any, output: str | Path | None = None, *, model: Any = None
+) -> list[Bad]:
+    """Answers for files, folders and tables, written to ``output`` or to stdout as they come; the bad ones come back.
+
+    A row or file that cannot be read is reported and left out; the others keep their order.
+    """
+    predictor = load(run, model=model)
+    reporter = Reporter()
+    bad: list[Bad] = []
+    with Writer(output) if output is not None else Lines(reporter.json) as writer:
+        for raw, found in predictor.stream(inputs):
+            writer.write([row_of(key, answer, predictor.schema) for key, answer in zip(raw.keys, found)])
+            for one in raw.bad:
+                reporter.bad(one)
+                bad.append(one)
+        if not writer.rows and not bad:
+            raise DanluError("DL316", where=str(inputs))
+    reporter.notice(say("predict.done", rows=f"{writer.rows:,}", bad=len(bad), output=output or "stdout"))
+    return bad
 
 
 def demo(kind: str = "image", **settings: Unpack[SettingsDict]) -> Run:

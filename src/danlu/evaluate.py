@@ -50,9 +50,11 @@ def evaluate(
     *,
     precision: Precision | None = None,
     keep: bool = False,
+    scale: str = "",
 ) -> Evaluation:
     """The task's metrics and the loss over everything the loader gives.
 
+    ``scale`` says what the outputs are where there is no loss to tell (see ``tasks.base.Scale``).
     ``keep`` returns all predictions and targets too (the test set's file, intervals); else memory stays constant.
     Models that draw random numbers are given the same ones at every evaluation, and training's are put back.
     """
@@ -80,7 +82,7 @@ def evaluate(
                 weight = weight + batch_weight
             rows += count
             if meter is not None:
-                decoded = task.decode(output, schema, loss)
+                decoded = task.decode(output, schema, scale or loss)
                 truth = task.target(target, schema)
                 meter.update(decoded, truth)
                 if keep:

@@ -13,10 +13,10 @@ from danlu.data.columns import Columns
 from danlu.evaluate import Evaluation
 from danlu.messages import say
 from danlu.plan import Plan
+from danlu.predict import test_results
 from danlu.report import events
 from danlu.report.card import model_card
 from danlu.session import Session, monitor
-from danlu.tasks import Task
 from danlu.types import Choice
 from danlu.weights import save_model
 
@@ -27,14 +27,18 @@ def finish(session: Session) -> dict[str, Any]:
     deliver_best(session)
     plan = session.plan
     results: dict[str, Any] = {"best_epoch": session.best.epoch}
+    target = train_targets(plan)
+    trivial = metrics.trivial_answer(plan.task.name, target, plan.schema.outputs) if target is not None else None
     best = next((e for e in session.history if e["epoch"] == session.best.epoch), None)
     if best is not None:
         results |= {k: v for k, v in best["metrics"].items() if k.startswith("val/")}
     if plan.test_loader is not None:
         tested = session.evaluate(plan.test_loader, keep=True)
-        results |= test_results(plan.task, tested, train_targets(plan))
+        results |= test_results(plan.task, tested, trivial)
         write_predictions(session, tested)
     config = {**plan.model_config, "monitor": monitor(plan)[0]}
+    if trivial is not None:
+        config["trivial"] = trivial.tolist()
     save_model(session.folder.model, plan.model, config, plan.schema)
     session.folder.write_text("README.md", model_card(session.folder.path.name, plan.schema, config, results))
     session.folder.log(events.done(results, str(session.folder.path)))
@@ -69,21 +73,6 @@ def deliver_best(session: Session) -> None:
         plan.ema.copy_to_model()
         plan.ema = None
     plan.model.eval()
-
-
-def test_results(task: Task, tested: Evaluation, train_target: Tensor | None) -> dict[str, Any]:
-    """``test/<metric>`` with ``_low``, ``_high``, ``_interval`` (its kind) and ``_baseline``."""
-    results: dict[str, Any] = {f"test/{k}": v for k, v in tested.metrics.items()}
-    results["test/rows"] = tested.rows
-    if tested.decoded is None or tested.target is None:
-        return results
-    for name, (low, high, kind) in metrics.intervals(task.metrics, tested.decoded, tested.target).items():
-        results |= {f"test/{name}_low": low, f"test/{name}_high": high, f"test/{name}_interval": kind}
-    if train_target is not None:
-        trivial = metrics.baseline(task.name, train_target, tested.target)
-        results["test/baseline"] = trivial.pop("what")
-        results |= {f"test/{k}_baseline": v for k, v in trivial.items() if f"test/{k}" in results}
-    return results
 
 
 def train_targets(plan: Plan) -> Tensor | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ from danlu.lookup import is_reference, resolve
 from danlu.messages import say
 from danlu.optim import build_optimizer
 from danlu.schedule import Schedule, build_schedule
-from danlu.settings import Settings, parse_time
+from danlu.settings import Settings, make_settings, parse_time
 from danlu.tasks import Criterion, Task
 from danlu.trial import choose_precision, few_batches, one_batch, range_test, trial_steps
 from danlu.types import Choice, Field, Schema
@@ -150,6 +150,17 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
         steps_per_epoch=steps_per_epoch,
         chosen=decisions.made,
     )
+
+
+def open_again(arguments: dict[str, Any], module: nn.Module) -> Data:
+    """The data of a run as its training saw them, split as they were then."""
+    names = {f.name for f in fields(Settings)}
+    settings = make_settings({k: v for k, v in arguments.items() if k in names})
+    model = arguments.get("model")
+    own = isinstance(model, str) and is_reference(model)
+    layout = models.layout_of(module if own else model)
+    given = (arguments["data"], arguments.get("test"), arguments.get("val"))
+    return load_data(*given, settings, layout=layout, own_model=own)
 
 
 def _resolved(spec: Any) -> Any:

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from danlu import metrics
 from danlu.batch import to_device
-if True:
-    RawBatch = Any
-    raw_batches = None
+from danlu.data.loader import Loader
+from danlu.data.raw import RawBatch, raw_batches
 from danlu.device import Precision, kept_randomness
 from danlu.errors import DanluError
-from danlu.evaluate import evaluating
-from danlu.tasks import TASKS
+from danlu.evaluate import Evaluation, evaluate, evaluating
+from danlu.tasks import TASKS, Task
 from danlu.types import Prediction, Schema
 
 BATCH = 256
@@ -30,6 +30,7 @@ class Predictor:
     schema: Schema
     scale: str = "logits"  # what the module's outputs are, see tasks.base.Scale
     precision: Precision = Precision()
+    trivial: tuple[float, ...] = ()  # what a model that learnt nothing would answer, see metrics.trivial_answer
     max_pixels: int = 100_000_000
 
     def predict(self, inputs: Any, *, batch_size: int = BATCH) -> list[Prediction]:
@@ -66,3 +67,29 @@ class Predictor:
         logits = getattr(output, "logits", None)
         result: Tensor = output if logits is None else logits
         return result
+
+    def test(self, dataset: Any, brought: dict[str, Any] | None = None) -> dict[str, Any]:
+        """``test/<metric>`` with interval and baseline on a dataset whose samples are ready for the model."""
+        options = {k: v for k, v in (brought or {}).items() if k in ("batch_size", "collate_fn", "num_workers")}
+        loader = Loader(dataset, **{"batch_size": BATCH, **options}, seed=0)
+        task = TASKS[self.schema.task]
+        tested = evaluate(self.module, loader, task, self.schema, None, precision=self.precision, keep=True, scale=self.scale)
+        return test_results(task, tested, torch.tensor(self.trivial, dtype=torch.float64) if self.trivial else None)
+
+
+def test_results(task: Task, tested: Evaluation, trivial: Tensor | None) -> dict[str, Any]:
+    """``test/<metric>`` with ``_low``, ``_high``, ``_interval`` (its kind) and ``_baseline``.
+
+    ``trivial``: the answer of a model that ignores its input, see ``metrics.trivial_answer``.
+    """
+    results: dict[str, Any] = {f"test/{k}": v for k, v in tested.metrics.items()}
+    results["test/rows"] = tested.rows
+    if tested.decoded is None or tested.target is None:
+        return results
+    for name, (low, high, kind) in metrics.intervals(task.metrics, tested.decoded, tested.target).items():
+        results |= {f"test/{name}_low": low, f"test/{name}_high": high, f"test/{name}_interval": kind}
+    if trivial is not None:
+        beside = metrics.baseline(task.name, trivial, tested.target)
+        results["test/baseline"] = beside.pop("what", "")
+        results |= {f"test/{k}_baseline": v for k, v in beside.items() if f"test/{k}" in results}
+    return results

@@ -11,10 +11,12 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from danlu.checkpoint import latest
 from danlu.errors import DanluError
 from danlu.messages import say
 from danlu.plan import Asked
-from danlu.settings import LENGTHS, Settings, changed, make_settings, merge_settings, read_toml
+from danlu.settings import LENGTHS, Settings, changed, make_settings, merge_settings, read_toml, to_toml
+from danlu.tensorfile import replace_file
 
 FREE = frozenset({"lang", "check", "workers", "cache"})  # never change the result, so a resumed run may differ in them
 FILE = "run.toml"
@@ -99,15 +101,25 @@ def arguments_of(folder: Path) -> dict[str, Any]:
     return {k: v for k, v in record.items() if k not in ("chosen", "objects")}
 
 
-def longer(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a run that goes on with another length; anything else that differs is refused by compare()."""
+def lengthen(folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a run that goes on with ``wanted`` settings, written to its run.toml.
+
+    Only the length may change, and what never touches the result; a new length starts a fresh schedule at the
+    newest checkpoint.
+    """
+    changes = {k: v for k, v in wanted.items() if v is not None and v != before.get(k)}
+    others = sorted(changes.keys() - FREE - set(LENGTHS))
+    if others:
+        differences = "; ".join(
+            say("record.difference", name=k, old=before.get(k, "–"), new=changes[k]) for k in others
+        )
+        raise DanluError("DL311", where=str(folder), differences=differences, line=f"danlu resume {folder}")
     names = {f.name for f in fields(Settings)}
-    kept = {k: v for k, v in before.items() if k not in names}
-    merged = merge_settings({k: v for k, v in before.items() if k in names}, wanted)
-    return kept | changed(make_settings(merged))
-
-
-def chosen_for_longer(chosen: Mapping[str, Any], step: int) -> dict[str, Any]:
-    """The choices of a run that is trained further from ``step``: its length is decided again, its schedule starts there."""
-    kept = {k: v for k, v in chosen.items() if k not in ("epochs", "total_steps")}
-    return kept | {"schedule_from": step}
+    settings = merge_settings({k: v for k, v in before.items() if k in names}, changes)
+    arguments = {k: v for k, v in before.items() if k not in names} | changed(make_settings(settings))
+    if changes.keys() & set(LENGTHS):
+        saved = latest(folder / "checkpoints")
+        chosen = {k: v for k, v in read_toml(folder / FILE).get("chosen", {}).items() if k not in ("epochs", "total_steps")}
+        chosen["schedule_from"] = saved.step if saved is not None else 0
+        replace_file(folder / FILE, to_toml({**arguments, "chosen": chosen}, say("record.title", folder=folder)).encode())
+    return arguments

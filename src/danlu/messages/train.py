@@ -112,6 +112,16 @@ ERRORS: dict[str, ErrorText] = {
         ("its {objects} live in your script, not in the folder", "它的 {objects} 在你的脚本里，不在文件夹里"),
         ("run the script again with run={run!r}", "再运行一次脚本，并加上 run={run!r}"),
     ),
+    "DL315": (
+        ("predictions cannot be written in this form: {suffix!r}", "不能把预测写成这种格式：{suffix!r}"),
+        ("known are {known}", "支持 {known}"),
+        ("-o answers.csv", "-o answers.csv"),
+    ),
+    "DL316": (
+        ("there is nothing to predict", "没有可以预测的输入"),
+        ("no file or row was found there", "那里一个文件、一行数据也没有"),
+        ("danlu predict RUN FILES", "danlu predict RUN 文件…"),
+    ),
     "DL314": (
         ("this model is of a class of the user's own: {name}", "这个模型用的是自定义的类：{name}"),
         ("loading never imports code that a folder names", "加载时不会导入文件夹里提到的任何代码"),
@@ -188,4 +198,8 @@ SAYINGS: dict[str, Text] = {
     "card.results": ("On {rows} test rows that training never saw:", "在训练从未见过的 {rows} 个测试样本上："),
     "card.head": ("| metric | value | 95 % interval | trivial baseline |", "| 指标 | 数值 | 95 % 区间 | 简单基线 |"),
     "card.use": ("From this folder:", "在这个文件夹里使用："),
+    "predict.done": (
+        "{rows} predictions written to {output}; {bad} inputs could not be read",
+        "{rows} 个预测已写入 {output}；{bad} 个输入读不了",
+    ),
 }

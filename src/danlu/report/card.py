@@ -29,7 +29,14 @@ def model_card(name: str, schema: Schema, config: Mapping[str, Any], results: Ma
         body += [say("card.classes", count=len(schema.classes), names=names), ""]
     rows = [row(results, key) for key in results if f"{key}_low" in results or f"{key}_baseline" in results]
     if rows:
-        body += [say("card.results", rows=f"{results['test/rows']:,.0f}"), "", say("card.head"), "|---|---|---|---|", *rows, ""]
+        body += [
+            say("card.results", rows=f"{results['test/rows']:,.0f}"),
+            "",
+            say("card.head"),
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
     body += [say("card.use"), "", "```python", "import danlu", 'model = danlu.load(".")']
     body += [f"model.predict([{example(schema)}])", "```", ""]
     return "\n".join(front + body)

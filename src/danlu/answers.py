@@ -1,0 +1,125 @@
+"""Predictions written down: one row an input, in order, as CSV, JSON lines, Parquet, or lines on the terminal."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from danlu.errors import DanluError
+from danlu.types import Prediction, Schema
+
+Row = dict[str, Any]
+SUFFIXES = (".csv", ".jsonl", ".parquet")
+
+
+class Writer:
+    """Rows go to a file as they come; the file has its name only when all of them are there."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if self.path.suffix not in SUFFIXES:
+            raise DanluError("DL315", where=str(path), suffix=self.path.suffix, known=", ".join(SUFFIXES))
+        self.temporary = self.path.with_name(f".{self.path.name}.part")
+        self._file: IO[str] | None = None
+        self._parquet: Any = None
+        self._put: Callable[[Sequence[Row]], None] | None = None
+        self.rows = 0
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.temporary.unlink(missing_ok=True)
+
+    def write(self, rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        self.rows += len(rows)
+        if self._put is None:
+            self._put = {".csv": self._open_csv, ".jsonl": self._open_jsonl, ".parquet": self._open_parquet}[
+                self.path.suffix
+            ](rows[0])
+        self._put(rows)
+
+    def close(self) -> None:
+        """All rows are there: give the file its name."""
+        if self._put is None:
+            self.path.write_text("", encoding="utf-8")
+            return
+        if self._file is not None:
+            self._file.close()
+        if self._parquet is not None:
+            self._parquet.close()
+        self.temporary.replace(self.path)
+
+    def _open_csv(self, first: Row) -> Callable[[Sequence[Row]], None]:
+        self._file = open(self.temporary, "w", encoding="utf-8-sig", newline="")  # Excel reads UTF-8 only with a BOM
+        writer = csv.DictWriter(self._file, list(first))
+        writer.writeheader()
+        return lambda rows: writer.writerows([{k: _cell(v) for k, v in row.items()} for row in rows])
+
+    def _open_jsonl(self, first: Row) -> Callable[[Sequence[Row]], None]:
+        file = self._file = open(self.temporary, "w", encoding="utf-8")
+        return lambda rows: file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+    def _open_parquet(self, first: Row) -> Callable[[Sequence[Row]], None]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        schema = pa.Table.from_pylist([first]).schema
+        self._parquet = pq.ParquetWriter(self.temporary, schema)
+        return lambda rows: self._parquet.write_table(pa.Table.from_pylist(list(rows), schema=schema))
+
+
+class Lines:
+    """The same on stdout: a table for people's eyes, or JSON lines."""
+
+    def __init__(self, json: bool) -> None:
+        self.json = json
+        self.rows = 0
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *rest: object) -> None:
+        sys.stdout.flush()
+
+    def write(self, rows: Sequence[Row]) -> None:
+        self.rows += len(rows)
+        for row in rows:
+            if self.json:
+                sys.stdout.write(json.dumps({"event": "prediction", **row}, ensure_ascii=False) + "\n")
+            else:
+                sys.stdout.write("\t".join(_shown(k, v) for k, v in row.items() if not k.startswith("p(")) + "\n")
+
+
+def _shown(name: str, value: Any) -> str:
+    if name == "score":
+        return f"{value:.3f}"
+    return f"{value:.6g}" if isinstance(value, float) else str(_cell(value))
+
+
+def row_of(key: str, answer: Prediction, schema: Schema) -> Row:
+    """``input``, then ``prediction`` and ``score`` and every class's probability, or one number for each target."""
+    if answer.label is not None:
+        label = answer.label if isinstance(answer.label, str) else list(answer.label)
+        row: Row = {"input": key, "prediction": label}
+        if answer.score is not None:
+            row["score"] = round(answer.score, 6)
+        return row | {f"p({name})": round(p, 6) for name, p in answer.scores.items()}
+    values = answer.value if isinstance(answer.value, tuple) else (answer.value,)
+    names = [f.name for f in schema.targets]
+    if len(names) != len(values):
+        names = [f"{names[0] if names else 'value'}[{i}]" for i in range(len(values))]
+    return {"input": key, **{f"prediction({n})" if len(values) > 1 else "prediction": v for n, v in zip(names, values)}}
+
+
+def _cell(value: Any) -> Any:
+    return ";".join(map(str, value)) if isinstance(value, list) else value

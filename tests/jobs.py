@@ -1,0 +1,132 @@
+"""Trainings that tests run in processes of their own; everything random that a user's code may hold is in them."""
+
+from __future__ import annotations
+
+import random
+import signal
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+import danlu
+from danlu import session, state
+from danlu.loop import Progress
+
+ROWS = 40
+
+
+class Noisy(Dataset[tuple[Tensor, int]]):
+    """Augments with torch's, numpy's and Python's generators, as users' datasets do."""
+
+    def __init__(self, rows: int, seed: int) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        self.x = torch.randn(rows, 8, generator=generator)
+        self.labels = (self.x.sum(1) > 0).long()
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, int]:
+        x = self.x[i] + 0.1 * torch.randn(8)
+        x = x * float(np.random.uniform(0.9, 1.1)) + 0.1 * random.random()
+        return x, int(self.labels[i])
+
+
+class Net(nn.Module):
+    """Dropout, BatchNorm, and draws from numpy and random in forward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            x = x + 0.01 * float(np.random.randn()) + 0.01 * random.random()
+        out: Tensor = self.body(x)
+        return out
+
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "plain": {"workers": 0},
+    "workers": {"workers": 2},
+    "ema": {"workers": 0, "ema": 0.9, "schedule": "one-cycle"},
+    "accumulate": {"workers": 0, "accumulate": 2, "clip_norm": 0.5},
+    "patience": {"workers": 0, "patience": 1},
+    "steps": {"workers": 0, "steps": 13, "epochs": None},
+}
+
+
+def step_lr(optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
+    return torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
+
+
+def train(kind: str, run: str, stop_at: int = 0, leave_out: str = "", checkpoint_steps: int = 0) -> int:
+    """Three epochs; stopped as by Ctrl-C after ``stop_at`` updates; ``leave_out`` forgets one part of the state."""
+    torch.set_num_threads(1)
+    torch.manual_seed(7)
+    settings: dict[str, Any] = {"epochs": 3, "precision": "fp32", "batch_size": 8, "seed": 3, "lr": 0.01}
+    settings |= SETTINGS.get(kind, {"workers": 0})
+    settings = {k: v for k, v in settings.items() if v is not None}
+    if kind == "torch_schedule":
+        settings["schedule"] = step_lr
+    if checkpoint_steps:
+        settings["checkpoint_steps"] = checkpoint_steps
+    if stop_at:
+        _stop_after(stop_at)
+    if leave_out:
+        _forget(leave_out)
+    try:
+        danlu.train(Noisy(ROWS, 0), Noisy(16, 2), val=Noisy(16, 1), model=Net(), run=run, **settings)
+    except danlu.Interrupted as stopped:
+        return 128 + stopped.signal
+    return 0
+
+
+def _stop_after(step: int) -> None:
+    stepped = session.Session.stepped
+
+    def stepped_then_stopped(self: session.Session, event: Any) -> None:
+        if event.step == step:
+            self.stop.signal = signal.SIGINT
+        stepped(self, event)
+
+    session.Session.stepped = stepped_then_stopped  # type: ignore[method-assign]
+
+
+def _forget(part: str) -> None:
+    """Make the restored state lack one part, as if nobody had saved it."""
+    restore = state.restore
+
+    def forgetful(tensors: Any, values: Any, model: Any, optimizer: Any, schedule: Any, ema: Any, loader: Any, **k: Any) -> Any:
+        fresh = {"torch": torch.get_rng_state(), "numpy": np.random.get_state(), "python": random.getstate()}
+        before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        progress = restore(
+            tensors,
+            values,
+            model,
+            None if part == "optimizer" else optimizer,
+            None if part == "schedule" else schedule,
+            None if part == "ema" else ema,
+            None if part == "loader" else loader,
+            **k,
+        )
+        if part == "model":
+            model.load_state_dict(before)
+        if part == "buffers":
+            model.load_state_dict({k: before[k] if "running" in k else v for k, v in model.state_dict().items()})
+        if part == "torch":
+            torch.set_rng_state(fresh["torch"])
+        if part == "numpy":
+            np.random.set_state(fresh["numpy"])
+        if part == "python":
+            random.setstate(fresh["python"])
+        if part in ("best", "lines"):
+            progress[part] = {"best": session.Best().to_json(), "lines": 0}[part]
+        if part in vars(Progress()):
+            progress["progress"][part] = getattr(Progress(), part)
+        return progress
+
+    state.restore = forgetful  # type: ignore[assignment]
