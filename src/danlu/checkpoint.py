@@ -138,7 +138,7 @@ def latest(folder: Path, *, on_skip: Callable[[Path, str], None] | None = None) 
         if not why:
             try:
                 return _read(step, path)
-            except (DanluError, OSError, ValueError, RecursionError) as error:  # changed between the check and the reading
+            except (DanluError, OSError, ValueError, RecursionError) as error:  # changed since the check
                 why = str(error)
         damaged.append(path.name)
         if on_skip:

@@ -189,12 +189,10 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def replace_with(path: Path, make: Callable[[Path], object]) -> None:
-    """Let ``make`` write a file beside ``path``, then put it in its place in one step."""
+    """Let ``make`` write and sync a file beside ``path``, then put it in its place in one step."""
     temporary = path.with_name(f"{path.name}.tmp-{secrets.token_hex(4)}")
     try:
         make(temporary)
-        with open(temporary, "rb+") as file:
-            sync_file(file.fileno())
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:

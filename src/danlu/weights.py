@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -61,7 +62,9 @@ def save_weights(model: nn.Module | Mapping[str, Tensor], path: str | Path) -> P
             raise DanluError("DL412", where=str(path), name=listed(list(extra)), kind="value that is no tensor")
         replace_with(path, lambda temporary: write_tensors(temporary, tensors))
     elif suffix in (".pth", ".pt", ".bin"):
-        replace_with(path, lambda temporary: torch.save({**tensors, **extra}, temporary))
+        packed = io.BytesIO()  # torch's own writer tells a full disk as a RuntimeError without numbers
+        torch.save({**tensors, **extra}, packed)
+        replace_with(path, lambda temporary: write(temporary, [packed.getbuffer()], packed.tell()))
     else:
         raise DanluError("DL426", where=str(path), suffix=suffix)
     return path
