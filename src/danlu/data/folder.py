@@ -43,6 +43,9 @@ def open_folder(path: Path, test: Any, val: Any, settings: Settings) -> Data:
     parts = {part: files for part, files in parts.items() if files.paths}
     for part, files in parts.items():
         check_classes(files, names, part)
+    empty = [f.name for f in _sub_folders(folders["train"]) if f.name not in names]
+    if empty:
+        choices.append(Choice("ignored", some(empty), say("data.folder.no_images")))
     choices.append(Choice("classes", f"{len(names)}: {some(names, 8)}", say("data.classes.folders")))
     opened = open_files({"train": train, **parts}, names, settings)
     rows = opened.parts

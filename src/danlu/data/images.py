@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -66,41 +68,45 @@ def decode(source: Any, shape: tuple[int, ...], max_pixels: int, where: str = ""
     by Pillow's conversion to RGB, grey by ITU-R 601; then the whole image is resized to (H, W), antialiased bilinear,
     its aspect not kept. DL157 for more than ``max_pixels`` (before decoding), DL156 for what cannot be read.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     where = where or str(source)
-    channels, height, width = shape
     if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
         Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow's own guard would refuse what the user allows
     try:
-        image: PilImage = source if isinstance(source, Image.Image) else Image.open(source)
-        if image.width * image.height > max_pixels:
-            raise _too_large(where, image.width, image.height, max_pixels)
-        if image is not source:
-            image.draft(None, (DRAFT * width, DRAFT * height))  # type: ignore[arg-type]
-        image = ImageOps.exif_transpose(image)
-        image = to_plain(image, "L" if channels == 1 else "RGB")
-        if image.size != (width, height):
-            image = image.resize((width, height), Image.Resampling.BILINEAR)
+        if isinstance(source, Image.Image):
+            check_size(source, max_pixels, where)
+            return _decode(source, shape)
+        with nullcontext(source) if hasattr(source, "read") else open(source, "rb") as file, Image.open(file) as image:
+            check_size(image, max_pixels, where)
+            image.draft(None, (DRAFT * shape[2], DRAFT * shape[1]))  # type: ignore[arg-type]
+            return _decode(image, shape)
     except DanluError:
         raise
-    except Image.DecompressionBombError as error:
-        raise _too_large(where, *_numbers(str(error)), max_pixels) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        pixels = next((int(w.strip("()")) for w in str(error).split() if w.strip("()").isdigit()), 0)
+        raise DanluError("DL157", where=where, size=pixels, limit=f"{max_pixels:,}", pixels=pixels) from error
     except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, ValueError, struct.error, zlib.error ...
         raise DanluError("DL156", where=where, problem=_problem(source, error)) from error
-    pixels = np.asarray(image)
-    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 
-def _too_large(where: str, width: int, height: int, limit: int) -> DanluError:
-    pixels = width * height
-    return DanluError("DL157", where=where, width=width, height=height, limit=f"{limit:,}", pixels=pixels)
+def check_size(image: PilImage, max_pixels: int, where: str) -> None:
+    """DL157 when the header tells of more pixels than are allowed."""
+    pixels = image.width * image.height
+    if pixels > max_pixels:
+        size = f"{image.width} x {image.height}"
+        raise DanluError("DL157", where=where, size=size, limit=f"{max_pixels:,}", pixels=pixels)
 
 
-def _numbers(text: str) -> tuple[int, int]:
-    """Pillow's refusal names the number of pixels only."""
-    found = [int(w.strip("()")) for w in text.split() if w.strip("()").isdigit()]
-    return (found[0] if found else 0), 1
+def _decode(image: PilImage, shape: tuple[int, ...]) -> np.ndarray:
+    from PIL import Image, ImageOps
+
+    channels, height, width = shape
+    image = to_plain(ImageOps.exif_transpose(image), "L" if channels == 1 else "RGB")
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    values = np.asarray(image)
+    return values[None] if channels == 1 else values.transpose(2, 0, 1)
 
 
 def _problem(source: Any, error: Exception) -> str:
@@ -137,7 +143,10 @@ def _to_bytes(image: PilImage) -> PilImage:
 
 def threaded(work: Callable[[T], S], items: Iterable[T]) -> list[S]:
     """``work`` on every item, by as many threads as cores: Pillow and file reading release the GIL."""
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    from PIL import Image
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # decode() raises DL157 right after
         return list(pool.map(work, items))
 
 

@@ -115,7 +115,8 @@ def first_samples(dataset: Any, n: int) -> list[Any]:
 
 def spread(n: int, most: int) -> list[int]:
     """Up to ``most`` row numbers spread evenly over ``n``, the first and the last among them."""
-    return sorted({round(i * (n - 1) / max(1, most - 1)) for i in range(min(n, most))})
+    count = min(n, most)
+    return [i * (n - 1) // max(1, count - 1) for i in range(count)]
 
 
 def parts_of(sample: Any) -> dict[str, Any]:

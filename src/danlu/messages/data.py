@@ -56,7 +56,7 @@ ERRORS: dict[str, ErrorText] = {
         ),
     ),
     "DL157": (
-        ("an image is too large: {width} x {height} pixels", "图片太大：{width} x {height} 像素"),
+        ("an image is too large: {size} pixels", "图片太大：{size} 像素"),
         (
             "the limit is {limit} pixels, so that a small file cannot fill the memory",
             "上限是 {limit} 像素，以免一个小文件撑爆内存",
@@ -355,6 +355,7 @@ SAYINGS: dict[str, Text] = {
         "images without class folders; danlu predict reads them",
         "里面的图片没有按类别分放；可用 danlu predict 来预测",
     ),
+    "data.folder.no_images": ("no images in there", "里面没有图片"),
     "data.folder.empty": ("the folder is empty", "文件夹是空的"),
     "data.folder.holds": ("it holds {found}", "里面有 {found}"),
     "data.raw.no_reader": (
