@@ -101,7 +101,7 @@ def number(value: float) -> str:
     if math.isnan(value) or math.isinf(value):
         return str(value)
     if size >= 1e9 or 0 < size < 1e-3:
-        return f"{value:.3g}"
+        return f"{value:#.3g}"  # 0.000240, as wide as 0.000241
     if size >= 10_000:
         return f"{value:,.0f}"
     return f"{value:.2f}" if size >= 100 else f"{value:.4f}"
