@@ -99,6 +99,14 @@ def test_rarely_taken_branches_are_read_again_seeded(which: str, where: set[int]
         return i, draw[which]()
 
     whole = values(Loader(Made(make, 40), 8, seed=seed))
+    for i in where:  # independent truth: fresh generators, started by hand
+        value = sample_seed(seed, 0, i)
+        expected = {
+            "torch": lambda v: float(torch.rand((), generator=torch.Generator().manual_seed(v))),
+            "numpy": lambda v: np.random.RandomState(v ^ 0x9E3779B9).normal(),
+            "random": lambda v: random.Random(v).gauss(0, 1),
+        }[which](value)
+        assert whole[i // 8][1][i % 8] == expected
     for k in range(5):  # each batch alone, by a reader that has seen no draw yet
         disturbed()
         loader = Loader(Made(make, 40), 8, seed=seed)
@@ -123,7 +131,7 @@ def test_a_set_that_draws_nothing_is_read_once_and_unseeded() -> None:
     assert loader._drawn == ["numpy"]
 
 
-@pytest.mark.parametrize("make", [dice, rare, lambda i: i])
+@pytest.mark.parametrize("make", [dice, rare, lambda i: np.random.normal(), lambda i: i])
 @pytest.mark.parametrize("gaussian_kept", [False, True])
 @pytest.mark.parametrize("workers", [0, 2])
 def test_the_training_process_generators_stay_where_they_were(make: Any, gaussian_kept: bool, workers: int) -> None:
