@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, IterableDataset, get_worker_info
+from torch.utils.data import Dataset, IterableDataset, TensorDataset, get_worker_info
 
 Pair = namedtuple("Pair", "x y")
 
@@ -171,3 +171,23 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, (list, tuple)):
         return len(a) == len(b) and all(map(same, a, b))
     return bool(a == b)
+
+
+def numbered(n: int, width: int = 3) -> TensorDataset:
+    """Rows in memory whose last element is their number."""
+    return TensorDataset(torch.arange(n * width, dtype=torch.float32).sin().reshape(n, width), torch.arange(n))
+
+
+def rows_of(loader: Any) -> list[int]:
+    """The row numbers in the order they came; they are the batches' last element."""
+    return [int(i) for batch in loader for i in (batch[-1] if isinstance(batch, list) else batch)]
+
+
+def values(loader: Any) -> list[Any]:
+    """Batches as lists of numbers."""
+    return [[part.tolist() for part in batch] for batch in loader]
+
+
+def disturbed() -> None:
+    """What a training step may do to the generators between two batches."""
+    torch.rand(3), np.random.normal(), random.gauss(0, 1)

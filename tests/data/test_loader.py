@@ -14,10 +14,8 @@ from torch.utils.data import (
     BatchSampler,
     ConcatDataset,
     DataLoader,
-    DistributedSampler,
     IterDataPipe,
     RandomSampler,
-    SequentialSampler,
     Subset,
     TensorDataset,
     WeightedRandomSampler,
@@ -26,7 +24,7 @@ from torch.utils.data import (
 from danlu.data.columns import Columns
 from danlu.data.loader import Loader
 from danlu.errors import DanluError
-from loader_sets import SAMPLES, Batched, Made, Stream, dice, same
+from loader_sets import SAMPLES, Batched, Made, dice, numbered, rows_of, same, values
 
 DTYPES = [
     torch.bool,
@@ -41,15 +39,6 @@ DTYPES = [
     torch.float64,
     torch.complex64,
 ]
-
-
-def rows_of(loader: Any) -> list[int]:
-    """The row numbers in the order they came; they are the batches' last element."""
-    return [int(i) for batch in loader for i in (batch[-1] if isinstance(batch, list) else batch)]
-
-
-def numbered(n: int, width: int = 3) -> TensorDataset:
-    return TensorDataset(torch.arange(n * width, dtype=torch.float32).sin().reshape(n, width), torch.arange(n))
 
 
 # ---- the same batches as torch's DataLoader
@@ -216,21 +205,17 @@ def test_resume_at_every_position(kind: str, shared_seed: int | None) -> None:
         return Loader(data, seed=shared_seed, **some)
 
     whole = make()
-    epochs = [[same_values(b) for b in whole] for _ in range(3)]
+    epochs = [values(whole) for _ in range(3)]
     assert epochs[0] != epochs[1]
     seed = whole.seed
     stops = [(1, k) for k in range(7)] if kind != "workers" else [(1, 0), (1, 3), (1, 6)]
     for epoch, batches in stops:
         other = make()
         other.load_state_dict({"seed": seed, "epoch": epoch, "consumed": min(4 * batches, 23)})
-        assert [same_values(b) for b in other] == epochs[epoch][batches:]
+        assert values(other) == epochs[epoch][batches:]
         assert other.state_dict() == {"seed": seed, "epoch": epoch, "consumed": 23}
         if kind != "workers":
-            assert [same_values(b) for b in other] == epochs[epoch + 1]
-
-
-def same_values(batch: Any) -> Any:
-    return [part.tolist() for part in batch]
+            assert values(other) == epochs[epoch + 1]
 
 
 @pytest.mark.parametrize("data", [numbered(10), Made(lambda i: (0, i), 10)], ids=["memory", "dataset"])
@@ -280,77 +265,10 @@ def test_order_is_the_same_from_memory_and_from_a_dataset() -> None:
 
 def test_fixed_repeats_one_epoch() -> None:
     loader = Loader(Made(dice, 8), batch_size=3, seed=1)
-    assert [same_values(b) for b in loader] != [same_values(b) for b in loader]
+    assert values(loader) != values(loader)
     loader = Loader(Made(dice, 8), batch_size=3, seed=1)
     loader.fixed = True
-    assert [same_values(b) for b in loader] == [same_values(b) for b in loader]
-
-
-# ---- samplers
-
-
-def test_users_sampler_decides() -> None:
-    for data in (numbered(9), Made(lambda i: (0, i), 9)):
-        assert rows_of(Loader(data, batch_size=2, sampler=[8, 1, 1])) == [8, 1, 1]
-        assert rows_of(Loader(data, batch_sampler=[[3], [4, 5]])) == [3, 4, 5]
-        assert rows_of(Loader(data, batch_size=2, sampler=SequentialSampler(data), drop_last=True)) == list(range(8))
-        assert rows_of(Loader(data, batch_size=2, sampler=[torch.tensor(2), np.int64(3)])) == [2, 3]
-
-
-def test_endless_sampler_is_asked_only_when_a_batch_is_due() -> None:
-    asked: list[int] = []
-
-    class Endless:
-        def __iter__(self) -> Any:
-            for i in itertools.count():
-                asked.append(i)
-                yield i % 5
-
-    for data in (numbered(5), Made(lambda i: (0, i), 5)):
-        asked.clear()
-        got = [int(i) for b in itertools.islice(Loader(data, batch_size=2, sampler=Endless()), 3) for i in b[-1]]
-        assert got == [0, 1, 2, 3, 4, 0]
-        assert len(asked) == 6
-
-
-def test_sampler_draws_leave_the_generators_alone_and_know_the_indices() -> None:
-    class Dicing:
-        def __iter__(self) -> Any:
-            for _ in range(6):
-                yield int(torch.randint(5, ())) + int(np.random.randint(5))
-
-        def __len__(self) -> int:
-            return 6
-
-    loader = Loader(numbered(9), batch_size=2, sampler=Dicing(), seed=3)
-    torch.manual_seed(0)
-    np.random.seed(0)
-    before = torch.get_rng_state(), np.random.get_state()[1].tolist()
-    rows = []
-    for batch in loader:
-        rows += batch[-1].tolist()
-        assert torch.equal(before[0], torch.get_rng_state()) and before[1] == np.random.get_state()[1].tolist()
-        state = loader.state_dict()
-        assert loader.indices(state["epoch"], state["consumed"] - 2, state["consumed"]) == batch[-1].tolist()
-    torch.manual_seed(99)
-    assert rows_of(Loader(numbered(9), batch_size=2, sampler=Dicing(), seed=3)) == rows
-
-
-def test_distributed_sampler_is_told_the_epoch_unless_the_user_does() -> None:
-    data = numbered(16)
-
-    def sampler() -> DistributedSampler[Any]:
-        return DistributedSampler(data, num_replicas=2, rank=1)
-
-    loader = Loader(data, batch_size=4, sampler=sampler())
-    epochs = [rows_of(loader) for _ in range(3)]
-    for epoch, rows in enumerate(epochs):
-        theirs = sampler()
-        theirs.set_epoch(epoch)
-        assert rows == list(theirs)
-    own = sampler()
-    own.set_epoch(2)
-    assert rows_of(Loader(data, batch_size=4, sampler=own)) == epochs[2]
+    assert values(loader) == values(loader)
 
 
 # ---- arguments
@@ -404,42 +322,3 @@ def test_unknown_values_and_sets_are_named() -> None:
     with pytest.raises(DanluError) as told:
         Loader(Pipe())
     assert told.value.code == "DL199"
-
-
-# ---- iterable datasets
-
-
-@pytest.mark.parametrize("workers", [0, 1, 2])
-@pytest.mark.parametrize("drop_last", [False, True])
-@pytest.mark.parametrize("batch_size", [4, None])
-def test_iterable_batches_are_torchs(workers: int, drop_last: bool, batch_size: int | None) -> None:
-    if batch_size is None and drop_last:
-        return
-    data = Stream(19, noise=False)
-    some: dict[str, Any] = {"batch_size": batch_size, "num_workers": workers, "drop_last": drop_last}
-    ours, torchs = list(Loader(data, **some)), list(DataLoader(data, **some))
-    assert len(ours) == len(torchs) > 0
-    assert all(map(same, ours, torchs))
-    assert len(Loader(data, **some)) == len(DataLoader(data, **some))
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_iterable_resumes_at_every_batch(workers: int) -> None:
-    def make() -> Loader:
-        return Loader(Stream(19), batch_size=4, num_workers=workers, seed=5)
-
-    before = torch.get_rng_state()
-    whole = make()
-    states, batches = [whole.state_dict()], []
-    for batch in whole:
-        batches.append(same_values(batch))
-        states.append(whole.state_dict())
-    assert states[-1]["consumed"] == 19
-    second = [same_values(b) for b in whole]
-    assert second != batches
-    for k in range(len(states)) if workers == 0 else (1, 4, len(states) - 1):
-        other = make()
-        other.load_state_dict(states[k])
-        assert [same_values(b) for b in other] == batches[k:]
-        assert other.state_dict() == states[-1]
-    assert torch.equal(before, torch.get_rng_state())
