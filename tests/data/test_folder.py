@@ -10,26 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-from danlu.data import load_data
 from danlu.data import files as files_room
+from danlu.data import load_data
 from danlu.data.columns import Columns, Data
 from danlu.data.images import ImageFiles
 from danlu.errors import DanluError
 from danlu.settings import Settings
-
-
-def picture(path: Path, seed: int, size: tuple[int, int] = (12, 12), mode: str = "RGB") -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
-    Image.fromarray(pixels).convert(mode).save(path)
-
-
-def photos(folder: Path, counts: dict[str, int], start: int = 0, **options: Any) -> Path:
-    for name, count in counts.items():
-        for i in range(count):
-            start += 1
-            picture(folder / name / f"{i:03}.png", start, **options)
-    return folder
+from pictures import photos, picture
 
 
 def load(path: Path, *, test: Any = None, val: Any = None, **settings: Any) -> Data:

@@ -41,8 +41,8 @@ def test_plain_images(tmp_path: Path) -> None:
 def test_exif_orientation(tmp_path: Path, orientation: int) -> None:
     seen = noise(8, 12)  # as a person should see it
     undo = {1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1],
-            5: lambda a: a.transpose(1, 0, 2), 6: lambda a: np.rot90(a, 1), 7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
-            8: lambda a: np.rot90(a, -1)}  # fmt: skip
+            5: lambda a: a.transpose(1, 0, 2), 6: lambda a: np.rot90(a, 1),
+            7: lambda a: a[::-1, ::-1].transpose(1, 0, 2), 8: lambda a: np.rot90(a, -1)}  # fmt: skip
     stored = np.ascontiguousarray(undo[orientation](seen))
     exif = Image.Exif()
     exif[0x0112] = orientation

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 from danlu.data.arrays import Arrays, open_arrays
 from danlu.data.columns import Columns, Data
 from danlu.data.dataset import open_dataset, take_over
+from danlu.data.images import is_image
 from danlu.data.inputs import Treatment
 from danlu.data.kinds import is_array, is_rows, is_table, rows_of, unpacked
 from danlu.data.paths import existing, idx_pair, is_idx_pair, resolved, rows_of_path
@@ -150,11 +151,11 @@ def _open_path(path: Path, test: Any, val: Any, settings: Settings, *, layout: L
         if not tables:
             return open_folder(path, test, val, settings)
         path, test, val = tables["train"], test or tables.get("test"), val or tables.get("val")
-    kind = _NO_TABLES.get(path.suffix.lower())
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    kind = "image" if is_image(path) else _NO_TABLES.get(suffix)
     if kind is not None:
-        raise DanluError(
-            "DL151", where=str(path), suffix=path.suffix, reason=say(f"data.{kind}"), line=say(f"data.{kind}.line")
-        )
+        reason, line = say(f"data.{kind}"), say(f"data.{kind}.line")
+        raise DanluError("DL151", where=str(path), suffix=suffix, reason=reason, line=line)
     from danlu.data.tables import open_tables
 
     return open_tables(path, test, val, settings, layout=layout, split=split)

@@ -79,7 +79,7 @@ def decode(source: Any, shape: tuple[int, ...], max_pixels: int, where: str = ""
             return _decode(source, shape)
         with nullcontext(source) if hasattr(source, "read") else open(source, "rb") as file, Image.open(file) as image:
             check_size(image, max_pixels, where)
-            image.draft(None, (DRAFT * shape[2], DRAFT * shape[1]))  # type: ignore[arg-type]
+            image.draft(None, (DRAFT * shape[2], DRAFT * shape[1]))
             return _decode(image, shape)
     except DanluError:
         raise
