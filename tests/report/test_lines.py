@@ -43,7 +43,7 @@ def widest(text: str) -> int:
 def test_a_choice_says_why() -> None:
     assert lines.choice(Choice("lr", "0.001", "AdamW's default"), FILE) == "  lr        0.001 (AdamW's default)"
     set_language("zh")
-    assert lines.choice(Choice("lr", "0.001", "AdamW 的默认值"), FILE) == "  lr        0.001（AdamW 的默认值）"
+    assert lines.choice(Choice("lr", "0.001", "AdamW 的默认值"), FILE) == "  学习率    0.001（AdamW 的默认值）"
 
 
 def test_a_reason_that_does_not_fit_goes_under_the_value() -> None:
@@ -122,11 +122,21 @@ def test_the_live_line_keeps_the_most_telling() -> None:
 
 def test_results_with_interval_and_baseline() -> None:
     assert lines.results(RESULTS, FILE) == [
-        "  test      accuracy  0.9123  95% 0.8860 – 0.9340 (Wilson)  baseline 0.2450",
+        "  test      accuracy  0.9123  95% 0.8860 – 0.9340  baseline 0.2450",
         "            macro-F1  0.9100",
+        "  interval  Wilson for accuracy",
         "  baseline  always tulips",
     ]
     assert lines.results({"best_epoch": 1, "val/loss": 0.5}, FILE) == []
+
+
+def test_the_same_number_is_not_shown_twice() -> None:
+    both = {"val/loss": 0.5, "val/log_loss": 0.50000001}
+    assert [c.heading for c in lines.epoch_cells(END, 10, both, None)][:3] == ["epoch", "loss", "val loss"]
+    assert "log loss" not in [c.heading for c in lines.epoch_cells(END, 10, both, None)]
+    weighted = {"val/loss": 0.5, "val/log_loss": 0.6}
+    assert "log loss" in [c.heading for c in lines.epoch_cells(END, 10, weighted, None)]
+    assert len(lines.results({"test/loss": 0.5, "test/log_loss": 0.5}, FILE)) == 1
 
 
 def test_next_commands_are_never_wrapped() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,8 @@ def _lines(text: str, columns: int, indent: int) -> list[str]:
 
 
 def choice(made: Choice, page: Page) -> str:
-    return labelled(made.what, made.value, made.why, page)
+    name = f"what.{made.what}"
+    return labelled(say(name) if name in SAYINGS else made.what, made.value, made.why, page)
 
 
 def start(facts: Start, page: Page) -> str:
@@ -93,7 +95,7 @@ def epoch_cells(end: Epoch, epochs: int | None, metrics: Mapping[str, float], et
     """An epoch's values in order; the first is its number."""
     count = f"{end.epoch}/{epochs}" if epochs else str(end.epoch)
     cells = [Cell(say("epoch.epoch"), count, say("epoch.count", count=count))]
-    for key, value in {"train/loss": end.loss, **metrics}.items():
+    for key, value in _distinct({"train/loss": end.loss, **metrics}).items():
         name, shown = metric_name(key), number(value)
         cells.append(Cell(name, shown, say("epoch.value", name=name, value=shown)))
     seconds = max(end.seconds, 1e-9)
@@ -104,6 +106,16 @@ def epoch_cells(end: Epoch, epochs: int | None, metrics: Mapping[str, float], et
         left = duration(eta) if eta > 0 else "–"
         cells.append(Cell(say("epoch.left"), left, say("live.left", left=left) if eta > 0 else ""))
     return cells
+
+
+def _distinct(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the log loss (of a test: the loss) where loss and log loss are the same number twice."""
+    left_out = set()
+    for part, twin in (("val/", "val/log_loss"), ("test/", "test/loss")):
+        loss, log_loss = metrics.get(f"{part}loss"), metrics.get(f"{part}log_loss")
+        if loss is not None and log_loss is not None and math.isclose(loss, log_loss, rel_tol=1e-4):
+            left_out.add(twin)
+    return {key: value for key, value in metrics.items() if key not in left_out}
 
 
 def epoch_widths(cells: Sequence[Cell]) -> list[int]:
@@ -170,14 +182,14 @@ def results(metrics: Mapping[str, Any], page: Page) -> list[str]:
     "test/accuracy" with "test/accuracy_low", "_high", "_interval" (its kind) and "_baseline"; "test/baseline" says
     what the trivial answer is.
     """
-    names = [k for k, v in metrics.items() if k.startswith("test/") and not k.endswith(_PARTS) and k not in _OTHERS]
-    rows = []
-    for key in names:
+    own = [k for k in _distinct(metrics) if k.startswith("test/") and not k.endswith(_PARTS) and k not in _OTHERS]
+    rows, kinds = [], dict[str, list[str]]()
+    for key in own:
         low, high, kind, trivial = (metrics.get(key + part) for part in _PARTS)
         interval = ""
         if low is not None and high is not None:
             interval = say("done.interval", low=number(low), high=number(high))
-            interval += say("done.kind", kind=kind) if kind else ""
+            kinds.setdefault(kind or "", []).append(metric_name(key))
         base = say("done.baseline", value=number(trivial)) if trivial is not None else ""
         rows.append((metric_name(key), number(metrics[key]), interval, base))
     sizes = [max((width(row[i]) for row in rows), default=0) for i in range(4)]
@@ -191,8 +203,9 @@ def results(metrics: Mapping[str, Any], page: Page) -> list[str]:
             lines.append("  ".join([first, *rest]).rstrip())
         else:
             lines += [first] + [" " * (width(head) + 2) + part for part in row[2:] if part]
-    what = metrics.get("test/baseline")
-    return lines + ([labelled(say("label.baseline"), str(what), "", page)] if what and rows else [])
+    how = "; ".join(say("done.kind", kind=kind, names=", ".join(names)) for kind, names in kinds.items() if kind)
+    notes = (("label.interval", how), ("label.baseline", str(metrics.get("test/baseline") or "")))
+    return lines + [labelled(say(label), text, "", page) for label, text in notes if text and rows]
 
 
 def done(run: str, commands: Sequence[str], page: Page) -> list[str]:
