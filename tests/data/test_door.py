@@ -41,6 +41,7 @@ def test_a_table_by_path_and_by_object(table: Path) -> None:
     both = load(("data.csv", "data.csv"))
     assert (both.path, len(both.test)) == ("data.csv", 80)
     assert len(load(table, test="data.csv", val=table).val) == 80
+    assert load(table, test=pd.read_csv(table)).path is None  # another process cannot open that
     frame = pd.read_csv(table)
     beside = load((frame.drop(columns="label"), frame["label"]))
     assert beside.schema.targets[0].name == "label"
@@ -125,5 +126,6 @@ def test_lists() -> None:
     x, y = [[float(i), 1.0, 2.0] for i in range(60)], [i % 2 for i in range(60)]
     assert load((x, y)).schema.inputs[0].shape == (3,)
     samples = [(torch.tensor(a), b) for a, b in zip(x, y)]
-    assert len(load(samples, own=True).train) == 54
+    data = load(samples, own=True)
+    assert (data.name, len(data.train)) == ("samples", 54)
     assert load([{"u": a[0], "label": "ab"[b]} for a, b in zip(x, y)]).schema.origin == "table"

@@ -39,15 +39,16 @@ def load_data(data: Any, test: Any, val: Any, settings: Settings, *, layout: Lay
     ``layout``: how a table's rows reach the model. ``own_model``: the model is the user's own, so that arrays go to it
     as they are; danlu's own models get them standardised. Raises DL150-DL189 for data that cannot be used.
     """
-    path = str(data) if isinstance(data, (str, Path)) else None
+    named = _all_named(data, test, val)
+    source = str(data) if isinstance(data, (str, Path)) else None
     data, test, val = (idx_pair(d) if is_idx_pair(d) else resolved(d) for d in (data, test, val))
     data, test, val = unpacked(data, test, val)
     if isinstance(data, (str, Path)):
         opened = _open_path(existing(data), test, val, settings, layout=layout, own_model=own_model)
-        return replace(opened, path=path or str(data))
+        return replace(opened, path=(source or str(data)) if named else None)
     if is_array(data) and not isinstance(data, list):
         raise DanluError("DL167", where="data")
-    name = _name(path, data)
+    name = _name(source, data)
     loader: dict[str, Any] = {}
     if isinstance(data, DataLoader):
         data, loader = take_over(data)
@@ -64,19 +65,28 @@ def load_data(data: Any, test: Any, val: Any, settings: Settings, *, layout: Lay
     choices = opened.choices
     if loader.get("shuffle") is False:
         choices = (*choices, Choice("order", say("data.order.fixed"), say("data.order.fixed.why")))
-    return replace(opened, name=name, path=path, loader=loader, choices=choices)
+    return replace(opened, name=name, path=source if named else None, loader=loader, choices=choices)
+
+
+def _all_named(*parts: Any) -> bool:
+    """Whether all parts are paths or "file.py:name", so that another process can open them again."""
+    return all(
+        part is None or isinstance(part, (str, Path)) or (isinstance(part, tuple) and part and _all_named(*part))
+        for part in parts
+    )
 
 
 def _name(path: str | None, data: Any) -> str:
     """A short name for the run folder."""
     if path is not None:
-        return path.rpartition(":")[2] if is_reference(path) else Path(path).name.partition(".")[0] or "data"
+        return path.rpartition(":")[2] if is_reference(path) else Path(path).resolve().name.partition(".")[0] or "data"
     if isinstance(data, DataLoader):
         data = data.dataset
     while isinstance(data, Subset):
         data = data.dataset
-    plain = isinstance(data, (tuple, list, dict)) or is_table(data)
-    return "arrays" if is_rows(data) else "table" if plain else type(data).__name__.lower()
+    if is_rows(data) or is_table(data):
+        return "arrays" if is_rows(data) else "table"
+    return "samples" if isinstance(data, list) else type(data).__name__.lower()
 
 
 # ---- objects

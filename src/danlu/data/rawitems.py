@@ -15,8 +15,9 @@ from torch import Tensor
 from danlu.data.idx import is_idx, read_idx
 from danlu.data.images import decode, is_image
 from danlu.data.inputs import as_tensor, encode_input
+from danlu.data.paths import existing
 from danlu.data.user import parts_of
-from danlu.errors import DanluError, did_you_mean
+from danlu.errors import DanluError
 from danlu.messages import say
 from danlu.types import Bad, Field, Schema
 
@@ -60,8 +61,7 @@ def expanded(path: str | Path) -> list[Path]:
     hits = sorted(Path(p) for p in glob.glob(str(found), recursive=True)) if glob.has_magic(str(found)) else []
     if hits:
         return [p for p in hits if p.is_file()]
-    near = did_you_mean(found.name, [p.name for p in found.parent.iterdir()][:1000]) if found.parent.is_dir() else ""
-    raise DanluError("DL150", where=str(path), path=str(path), missing=str(path), near="", line=near)
+    return [existing(found)]  # raises, naming the nearest
 
 
 def find_items(schema: Schema, inputs: Any, max_pixels: int, *, alone: bool) -> Iterator[Item | Bad]:
