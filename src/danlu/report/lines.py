@@ -203,7 +203,8 @@ def results(metrics: Mapping[str, Any], page: Page) -> list[str]:
             lines.append("  ".join([first, *rest]).rstrip())
         else:
             lines += [first] + [" " * (width(head) + 2) + part for part in row[2:] if part]
-    how = "; ".join(say("done.kind", kind=kind, names=", ".join(names)) for kind, names in kinds.items() if kind)
+    said = [(kind, say("list.names").join(names)) for kind, names in kinds.items() if kind]
+    how = say("list.parts").join(say("done.kind", kind=kind, names=names) for kind, names in said)
     notes = (("label.interval", how), ("label.baseline", str(metrics.get("test/baseline") or "")))
     return lines + [labelled(say(label), text, "", page) for label, text in notes if text and rows]
 
