@@ -6,7 +6,6 @@ import math
 
 from torch import Tensor, nn
 
-
 GRID = 4  # the last feature map is brought to 4 × 4 places: where something is still counts
 
 

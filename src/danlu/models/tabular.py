@@ -76,7 +76,7 @@ def tabular(
     dropout: float = 0.1,
     frequencies: int = 16,
     dim: int = 8,
-    sigma: float = 0.1,
+    sigma: float = 0.3,
 ) -> Tabular:
     """``numbers`` columns of numbers followed by ``flags`` missing flags; ``categories`` columns with so many codes."""
     return Tabular(
