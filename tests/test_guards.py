@@ -26,7 +26,7 @@ LEVELS = (
     ("data", "models", "tasks", "optim", "schedule", "ema", "metrics", "batch", "fit", "snapshot"),
     ("guard",),
     ("loop", "evaluate", "checkpoint", "state", "run", "report", "weights", "doctor"),
-    ("predict", "trial"),
+    ("answers", "predict", "trial"),
     ("plan",),
     ("record",),
     ("session",),

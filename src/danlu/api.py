@@ -15,9 +15,9 @@ from danlu.answers import Lines, Writer, row_of
 from danlu.data.labelled import open_labelled
 from danlu.errors import DanluError
 from danlu.finish import finish
-from danlu.fit import fill
-from danlu.loop import steps
+from danlu.fit import built
 from danlu.lookup import is_reference, resolve
+from danlu.loop import steps
 from danlu.messages import say, set_language
 from danlu.plan import Asked, open_again
 from danlu.predict import Predictor
@@ -121,20 +121,17 @@ def load(path: str | Path, *, model: Any = None) -> Predictor:
 
     ``model``: needed where the class is the user's own: the class, an instance, or "file.py:Class".
     """
-    folder = Path(path)
-    if not (folder / weights.CONFIG).exists():
-        folder = run_folder.resolve(path) / "model"
+    folder = run_folder.model_folder(path)
     config, schema, tensors = weights.load_model_files(folder)
-    module = _module(config, schema, model, path)
-    fill(module, tensors, where=str(folder))
-    return Predictor(module.eval(), schema, config.get("scale", "logits"), trivial=tuple(config.get("trivial", ())))
+    if isinstance(model, str) and is_reference(model):
+        model = resolve(model)
+    module = built(lambda: _module(config, schema, model, path), tensors, str(folder))
+    return Predictor(module, schema, config.get("scale", "logits"), trivial=tuple(config.get("trivial", ())))
 
 
 def _module(config: Mapping[str, Any], schema: Schema, model: Any, path: str | Path) -> nn.Module:
     """danlu's own model by its name and arguments, or the user's class as he gave it."""
     made = config["model"]
-    if isinstance(model, str) and is_reference(model):
-        model = resolve(model)
     if model is None and "name" not in made:
         raise DanluError("DL314", where=str(path), name=made.get("class", "?"))
     if isinstance(model, nn.Module):

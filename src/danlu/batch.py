@@ -59,6 +59,8 @@ def _match_names(model: nn.Module, batch: dict[str, Any]) -> tuple[tuple[Any, ..
         rest = {k: v for k, v in rest.items() if k in TARGET_NAMES}
     if kwargs:
         target = next(iter(rest.values())) if len(rest) == 1 else (rest or None)
+        if target is None:  # the model takes the labels itself, to compute its own loss
+            target = next((kwargs[k] for k in TARGET_NAMES if k in kwargs), None)
         return (), kwargs, target
     target_name = next((k for k in batch if k in TARGET_NAMES), None)
     args = tuple(v for k, v in batch.items() if k != target_name)
@@ -119,3 +121,11 @@ def returned_loss(output: Any) -> Tensor | None:
         return None
     value = output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
     return value if isinstance(value, Tensor) else None
+
+
+def answer_of(output: Any) -> Any:
+    """The part of a model's output that answers: itself, or the ``logits`` beside a returned loss."""
+    if type(output) is Tensor:
+        return output
+    logits = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
+    return output if logits is None else logits

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from danlu.batch import forward, returned_loss, rows_of, to_device
+from danlu.batch import answer_of, forward, returned_loss, rows_of, to_device
 from danlu.device import Precision, kept_randomness
 from danlu.metrics import Meter
-from danlu.tasks import Task
-from danlu.tasks.criterion import sums
+from danlu.tasks import Criterion, Task
+from danlu.tasks.criterion import divisor, sums
 from danlu.types import Schema
 
 
@@ -26,6 +26,37 @@ class Evaluation:
     rows: int
     decoded: Tensor | None = None  # probabilities (N, C) or (N, L), or values (N, T) in the target's own unit
     target: Tensor | None = None  # (N,), (N, L) or (N, T)
+
+
+class Tally:
+    """The loss over all samples: every part's sum divided once by its count, as torch divides one whole batch."""
+
+    def __init__(self, loss: Callable[..., Any] | None) -> None:
+        self.parts = loss.tallies() if isinstance(loss, Criterion) else [("", 1.0, sums(loss))] if loss else []
+        self.sums: dict[str, Tensor | float] = {}
+        self.counts: dict[str, Tensor | float] = {}
+        self.own = loss is None  # a loss that the model returns itself
+
+    def add(self, output: Any, target: Any, rows: int) -> None:
+        for name, _, part in self.parts:
+            self._add(name, *part(output, target))
+        own = returned_loss(output) if self.own else None
+        if own is not None:
+            self._add("", own * rows, rows)
+
+    def _add(self, name: str, total: Tensor, count: Tensor | float) -> None:
+        self.sums[name] = self.sums.get(name, 0.0) + total.double()
+        self.counts[name] = self.counts.get(name, 0.0) + count
+
+    def means(self) -> dict[str, float]:
+        """``loss``, and ``loss_<name>`` for each of several losses."""
+        if not self.sums:
+            return {}
+        found = {name: float(total / divisor(self.counts[name])) for name, total in self.sums.items()}
+        if len(self.parts) < 2:
+            return {"loss": next(iter(found.values()))}
+        whole = sum(share * found[name] for name, share, _ in self.parts)
+        return {"loss": whole, **{f"loss_{name}": value for name, value in found.items()}}
 
 
 @contextmanager
@@ -61,35 +92,25 @@ def evaluate(
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     precision = precision or Precision(device=device.type)
     meter = Meter(task.metrics, schema.outputs) if task.metrics else None
-    parts = sums(loss) if loss is not None else None
-    total = torch.zeros((), dtype=torch.float64)
-    weight = torch.zeros((), dtype=torch.float64)
+    tally = Tally(loss)
     rows = 0
     kept: list[tuple[Tensor, Tensor]] = []
     with kept_randomness(seed=0), evaluating(model):
         for batch in loader:
             count = rows_of(batch)
+            rows += count
             if device.type != "cpu":
                 batch = to_device(batch, device)
             with precision.autocast():
                 output, target = forward(model, batch)
-                own = returned_loss(output) if parts is None else None
-                batch_sum, batch_weight = parts(output, target) if parts is not None else (own, 1)
-            if own is not None:
-                batch_sum, batch_weight = own * count, count
-            if batch_sum is not None:
-                total = total + batch_sum.double()
-                weight = weight + batch_weight
-            rows += count
+                tally.add(output, target, count)
             if meter is not None:
-                decoded = task.decode(output, schema, scale or loss)
+                decoded = task.decode(answer_of(output), schema, scale or loss)
                 truth = task.target(target, schema)
                 meter.update(decoded, truth)
                 if keep:
                     kept.append((decoded.cpu(), truth.cpu()))
-    metrics = meter.compute() if meter is not None else {}
-    if float(weight):
-        metrics = {"loss": float(total / weight), **metrics}
+    metrics = {**tally.means(), **(meter.compute() if meter is not None else {})}
     if not kept:
         return Evaluation(metrics, rows)
     return Evaluation(metrics, rows, torch.cat([d for d, _ in kept]), torch.cat([t for _, t in kept]))

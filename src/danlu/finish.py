@@ -8,8 +8,11 @@ import torch
 from torch import Tensor
 
 from danlu import metrics, state
+from danlu.batch import split_batch
 from danlu.checkpoint import load_step
 from danlu.data.columns import Columns
+from danlu.data.user import known_targets
+from danlu.device import kept_randomness
 from danlu.evaluate import Evaluation
 from danlu.messages import say
 from danlu.plan import Plan
@@ -76,17 +79,23 @@ def deliver_best(session: Session) -> None:
 
 
 def train_targets(plan: Plan) -> Tensor | None:
-    """The training rows' targets in the metrics' form: what a model that learnt nothing would answer from."""
-    if isinstance(plan.data.train, Columns):
-        rows = plan.data.train.gather(torch.arange(len(plan.data.train)))[-1]
-        return plan.task.target(rows, plan.schema)
-    known = getattr(plan.data.train, "targets", None)
-    if known is None:
-        known = getattr(plan.data.train, "labels", None)
-    try:
-        return None if known is None else plan.task.target(torch.as_tensor(known), plan.schema)
-    except (TypeError, ValueError, RuntimeError):  # a list of something else: no baseline then
+    """The training rows' targets in the metrics' form: what a model that learnt nothing would answer from.
+
+    A user's dataset that does not carry them as an array is not read for them: the validation part, drawn from the
+    same rows, stands in.
+    """
+    if not plan.task.metrics:
         return None
+    if isinstance(plan.data.train, Columns):
+        return plan.task.target(plan.data.train.gather(torch.arange(len(plan.data.train)))[-1], plan.schema)
+    known = known_targets(plan.data.train)
+    if known is not None and known.dtype.kind in "iufb":
+        return plan.task.target(torch.as_tensor(known), plan.schema)
+    if plan.val_loader is None:
+        return None
+    with kept_randomness(seed=0):
+        targets = [split_batch(plan.model, batch)[2] for batch in plan.val_loader]
+    return torch.cat([plan.task.target(target, plan.schema) for target in targets])
 
 
 def write_predictions(session: Session, tested: Evaluation) -> None:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from danlu.batch import Batches, forward, returned_loss, rows_of, to_device
-from danlu.device import Precision, agree
+from danlu.device import Precision
 from danlu.errors import DanluError
 from danlu.guard import Guard, NotFinite, grad_norm
-from danlu.tasks.criterion import sums
+from danlu.tasks.criterion import divisor, sums
 from danlu.types import Epoch, Stepped
 
 FP32 = Precision()
@@ -84,6 +84,7 @@ def step(
                 part_sum, part_weight = _sum_of(model, part, parts)
             (part_sum if scaler is None else scaler.scale(part_sum)).backward()
             total, weight = total + part_sum.detach(), weight + part_weight
+        weight = divisor(weight)
         _divide_gradients(optimizer, weight)
         value = total / weight
     else:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from danlu import models, tasks
+from danlu.batch import answer_of
 from danlu.data import load_data
 from danlu.data.columns import Columns, Data
 from danlu.data.loader import Loader
@@ -23,6 +24,7 @@ from danlu.optim import build_optimizer
 from danlu.schedule import Schedule, build_schedule
 from danlu.settings import Settings, make_settings, parse_time
 from danlu.tasks import Criterion, Task
+from danlu.tasks.classification import check_labels
 from danlu.trial import choose_precision, few_batches, one_batch, range_test, trial_steps
 from danlu.types import Choice, Field, Schema
 
@@ -113,11 +115,11 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     settings = _with_batch_size(settings, data, decisions)
 
     seed_everything(settings.seed)
-    schema = _complete(data.schema, asked)
+    schema = replace(data.schema, task=settings.task) if settings.task else data.schema
     model, config = _make_model(asked.model, schema, decisions)
     model.to(device)
     loader = make_loader(data.train, data, settings)
-    schema, task, criterion = _try_one_batch(asked, settings, schema, model, loader, data, device, decisions)
+    schema, task, criterion = _try_one_batch(asked, settings, schema, model, loader, data, device)
     loader = _without_lonely_row(loader, model, data, settings, decisions)
 
     optimizer, settings = _make_optimizer(asked, settings, model, loader, criterion, decisions)
@@ -239,12 +241,6 @@ def _without_lonely_row(loader: Loader, model: nn.Module, data: Data, settings: 
 # model and task -----------------------------------------------------------------------------------------------------
 
 
-def _complete(schema: Schema, asked: Asked) -> Schema:
-    """The task settings ask for wins over the one inferred from the data."""
-    task = asked.settings.task
-    return replace(schema, task=task) if task else schema
-
-
 def _make_model(spec: Any, schema: Schema, decisions: Decisions) -> tuple[nn.Module, dict[str, Any]]:
     """The module, and what load() needs to make it again; a user's own class is only named, never imported by load()."""
     if spec is None:
@@ -266,41 +262,34 @@ def _make_model(spec: Any, schema: Schema, decisions: Decisions) -> tuple[nn.Mod
 
 
 def _try_one_batch(
-    asked: Asked,
-    settings: Settings,
-    schema: Schema,
-    model: nn.Module,
-    loader: Loader,
-    data: Data,
-    device: torch.device,
-    decisions: Decisions,
+    asked: Asked, settings: Settings, schema: Schema, model: nn.Module, loader: Loader, data: Data, device: torch.device
 ) -> tuple[Schema, Task, Criterion | None]:
-    """The criterion, and the task where only the model's answer to a batch can tell it (a user's own Dataset)."""
+    """The criterion; and the task, where only the loss and the model's answer can tell it (a user's own data)."""
     batch = next(iter(few_batches(loader, 1)), None)
     if batch is None:
         raise DanluError("DL304")
-    few = batch if not settings.check else batch
-    output, target, own_loss = one_batch(model, few, None, device)
-    if schema.task == "classification" and not schema.classes:
-        schema = _with_classes(schema, output, target)
+    output, target, own_loss = one_batch(model, batch, None, device)
+    answer = answer_of(output)
+    if not settings.task and data.schema.origin in ("dataset", "arrays") and asked.loss is not None:
+        told = tasks.infer_task(target[0] if isinstance(target, Tensor) else target, asked.loss)
+        schema = replace(schema, task=told)
+    if schema.task in ("classification", "multilabel") and not schema.classes:
+        schema = _with_classes(schema, answer)
     task = tasks.TASKS[schema.task]
     if asked.loss is None and own_loss is not None:
         return schema, task, None
-    criterion = tasks.criterion(asked.loss, task, schema, settings, _train_targets(data, schema))
-    criterion = criterion.to(device)
+    criterion = tasks.criterion(asked.loss, task, schema, settings, _train_targets(data, schema)).to(device)
     if settings.check:
-        task.check(output, target, schema, criterion, model=model, row=None)
-        one_batch(model, few, criterion, device)
-        _check_all_labels(data, schema, criterion, output)
+        task.check(answer, target, schema, criterion, model=model)
+        one_batch(model, batch, criterion, device)
+        _check_all_labels(data, schema, criterion, answer)
     return schema, task, criterion
 
 
-def _with_classes(schema: Schema, output: Any, target: Any) -> Schema:
-    """Name the classes "0", "1", … by the size of the model's answer."""
-    count = 2
-    if isinstance(output, Tensor) and output.ndim > 1 and output.shape[1] > 1:
-        count = output.shape[1]
-    names = tuple(map(str, range(count)))
+def _with_classes(schema: Schema, answer: Any) -> Schema:
+    """Name the classes "0", "1", … by the size of the model's answer; one unit stands for two classes."""
+    units = answer.shape[1] if isinstance(answer, Tensor) and answer.ndim > 1 else 1
+    names = tuple(map(str, range(units if units > 1 or schema.task == "multilabel" else 2)))
     fields = tuple(replace(f, classes=names) if f.role == "target" else f for f in schema.fields)
     if not schema.targets:
         fields += (Field("target", "category", "target", classes=names),)
@@ -312,14 +301,16 @@ def _train_targets(data: Data, schema: Schema) -> Tensor | None:
     return data.train.column(-1) if isinstance(data.train, Columns) and schema.targets else None
 
 
-def _check_all_labels(data: Data, schema: Schema, criterion: Criterion, output: Any) -> None:
+def _check_all_labels(data: Data, schema: Schema, criterion: Criterion, answer: Any) -> None:
     """Labels out of range are named by row before any device kernel meets them."""
-    if schema.task != "classification" or not isinstance(output, Tensor):
+    if schema.task != "classification" or not isinstance(answer, Tensor):
         return
-    classes = output.shape[1] if output.ndim > 1 and output.shape[1] > 1 else 2
+    classes = answer.shape[1] if answer.ndim > 1 and answer.shape[1] > 1 else 2
     for part in (data.train, data.val, data.test):
-        if isinstance(part, Columns) and not part.column(-1).is_floating_point():
-            tasks.classification.check_labels(part.column(-1), classes, criterion, part.name)
+        if isinstance(part, Columns):
+            labels = part.column(-1)
+            if labels.ndim == 1 and not labels.is_floating_point():
+                check_labels(labels, classes, criterion, part.name)
 
 
 def _batch_norm(model: nn.Module) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from danlu import metrics
-from danlu.batch import to_device
+from danlu.batch import answer_of, to_device
 from danlu.data.loader import Loader
 from danlu.data.raw import RawBatch, raw_batches
 from danlu.device import Precision, kept_randomness
@@ -63,9 +63,7 @@ class Predictor:
         device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
         run: Callable[..., Any] = self.module
         with kept_randomness(seed=0), evaluating(self.module), self.precision.autocast():
-            output = run(*to_device(tuple(tensors), device))
-        logits = getattr(output, "logits", None)
-        result: Tensor = output if logits is None else logits
+            result: Tensor = answer_of(run(*to_device(tuple(tensors), device)))
         return result
 
     def test(self, dataset: Any, brought: dict[str, Any] | None = None) -> dict[str, Any]:

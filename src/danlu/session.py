@@ -79,9 +79,7 @@ class Session:
 
     def begin(self, asked: dict[str, Any], choices: list[Choice], facts: events.Start) -> None:
         """Write down what a new run starts from, before its first step; a full disk is told here."""
-        tensors, _ = state.capture(self.plan.model, self.plan.optimizer)
-        size = sum(t.numel() * t.element_size() for t in tensors.values())
-        self.folder.check_space(3 * size)  # the optimizer's state comes with the first step: twice the weights at most
+        self.folder.check_space(state_size(self.plan))
         self.folder.write_settings({**asked, "chosen": self.plan.chosen}, say("record.title", folder=self.folder.path))
         self.folder.write_env(dict(facts.versions))
         self.folder.cut(0)
@@ -239,6 +237,12 @@ class Session:
         self.folder.note(f"resumed at step {self.progress.step}")
 
 
+def state_size(plan: Plan) -> int:
+    """Bytes of a checkpoint, about: weights, averages, and two numbers a weight for the optimizer (Adam)."""
+    weights = sum(t.numel() * t.element_size() for t in plan.model.state_dict().values())
+    return weights * (4 if plan.ema is not None else 3)
+
+
 def plan_losses(plan: Plan) -> list[torch.nn.Module]:
     """Loss modules that hold tensors."""
     return [m for m in (plan.criterion.modules if plan.criterion else ()) if m.state_dict()]
@@ -284,6 +288,7 @@ def open_session(asked: Asked, run: str | Path | None) -> Iterator[Session]:
             stack.callback(folder.close)
             folder.lock()
         saver = Saver(folder.checkpoints, before=folder.sync)
+        saver.reserve(state_size(plan))
         stop = stack.enter_context(caught_signals())
         session = Session(folder, plan, reporter, saver, stop)
         found = latest(folder.checkpoints, on_skip=session.skipped)

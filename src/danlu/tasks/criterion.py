@@ -41,7 +41,7 @@ class Part:
     loss: Any
     mean: Mean
     sums: Sums
-    by_rows: bool  # the count is in proportion to the number of rows, whatever the targets are
+    by_rows: Callable[[Any], bool]  # for this target, is the count in proportion to the number of rows?
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,18 @@ class Criterion:
         for module in self.modules:
             module.to(device)
         return self
+
+    def tallies(self) -> list[tuple[str, float, Sums]]:
+        """Each loss by itself, as (name, its share in the whole, sum and count): evaluation adds them up one by one."""
+        if self.part is not None:
+            return [("", 1.0, self.part.sums)]
+        names = [name for name, _, _ in self.parts]
+
+        def of(i: int) -> Sums:
+            part = self.parts[i][1]
+            return lambda o, t: part.sums(_by_name(o, names, "output")[i], _by_name(t, names, "target")[i])
+
+        return [(name, share, of(i)) for i, (name, _, share) in enumerate(self.parts)]
 
     def match(self, output: Any, target: Any) -> list[tuple[Any, Any]]:
         """The output and target of each loss of a dict of losses."""
@@ -122,14 +134,14 @@ def sums(loss: Any) -> Sums:
         return _part(loss).sums
     if loss.part is not None:
         return loss.part.sums
-    for name, part, _ in loss.parts:
-        if not part.by_rows:  # one division cannot serve two counts
-            raise DanluError("DL215", where=f"loss[{name!r}]", name=name, loss=loss_name(part.loss))
+    names = [name for name, _, _ in loss.parts]
 
     def both(output: Any, target: Any) -> tuple[Tensor, float]:
-        mean = loss.mean(output, target)
+        for (name, part, _), one in zip(loss.parts, _by_name(target, names, "target")):
+            if not part.by_rows(one):  # one division cannot serve two counts
+                raise DanluError("DL215", where=f"loss[{name!r}]", name=name, loss=loss_name(part.loss))
         rows = _rows(target)
-        return mean * rows, float(rows)
+        return loss.mean(output, target) * rows, float(rows)
 
     return both
 
@@ -244,7 +256,12 @@ def _class_part(loss: Any) -> Part:
             return total, counts.sum()
         return total, (loss.weight[target.where(counts, 0)] * counts).sum()
 
-    return Part(loss, mean, both, False)
+    def by_rows(target: Any) -> bool:
+        if loss.reduction == "sum" or loss.weight is not None:
+            return False
+        return target.is_floating_point() or not bool((target == loss.ignore_index).any())
+
+    return Part(loss, mean, both, by_rows)
 
 
 def _plain_part(loss: Any, fit: Callable[[Any, Any], Any], count: Callable[[Any, Any], float]) -> Part:
@@ -256,7 +273,7 @@ def _plain_part(loss: Any, fit: Callable[[Any, Any], Any], count: Callable[[Any,
     def both(output: Tensor, target: Tensor) -> tuple[Tensor, float]:
         return twin(output, fit(output, target)), 0.0 if loss.reduction == "sum" else count(output, target)
 
-    return Part(loss, mean, both, loss.reduction != "sum")
+    return Part(loss, mean, both, lambda target: loss.reduction != "sum")
 
 
 def _callable_part(loss: Any) -> Part:
@@ -275,7 +292,7 @@ def _callable_part(loss: Any) -> Part:
         rows = _rows(target)
         return value * rows, float(rows)
 
-    return Part(loss, mean, both, True)
+    return Part(loss, mean, both, lambda target: True)
 
 
 def _fit(output: Tensor, target: Tensor) -> Tensor:

@@ -74,8 +74,6 @@ def _class_weights(spec: Any, task: Task, schema: Schema, targets: Tensor | None
     Labels that may come together get (n − count) / count. Classes without a training row get 1.
     """
     if isinstance(spec, str):
-        if spec != "balanced":
-            raise DanluError("DL228", where=f"class_weights={spec!r}")
         if targets is None:
             raise DanluError("DL229", where='class_weights="balanced"')
         if task.name == "multilabel":
