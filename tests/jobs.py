@@ -100,7 +100,9 @@ def _forget(part: str) -> None:
     """Make the restored state lack one part, as if nobody had saved it."""
     restore = state.restore
 
-    def forgetful(tensors: Any, values: Any, model: Any, optimizer: Any, schedule: Any, ema: Any, loader: Any, **k: Any) -> Any:
+    def forgetful(
+        tensors: Any, values: Any, model: Any, optimizer: Any, schedule: Any, ema: Any, loader: Any, **k: Any
+    ) -> Any:
         fresh = {"torch": torch.get_rng_state(), "numpy": np.random.get_state(), "python": random.getstate()}
         before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         progress = restore(

@@ -111,8 +111,8 @@ def test_a_table_from_file_to_named_predictions(tmp_path: Path, penguins: Path) 
     rows = danlu.load(run.dir).predict(frame.drop(columns="species").iloc[[0, 200]])
     assert [r.label for r in rows] == list(frame.species.iloc[[0, 200]])
     assert sum(rows[0].scores.values()) == pytest.approx(1)
-    one = danlu.load(run.dir).predict({"island": "Torgersen", "bill_length_mm": 39.1, "bill_depth_mm": 18.7,
-                                       "flipper_length_mm": 181, "body_mass_g": 3750, "sex": "male", "year": 2007})  # fmt: skip
+    row = {"island": "Torgersen", "bill_length_mm": 39.1, "bill_depth_mm": 18.7, "flipper_length_mm": 181}
+    one = danlu.load(run.dir).predict({**row, "body_mass_g": 3750, "sex": "male", "year": 2007})
     assert one[0].label == "Adelie"
     table = pq.read_table(run.dir / "predictions.parquet")
     assert table.num_rows == run.metrics["test/rows"]
@@ -155,7 +155,9 @@ def test_predictions_keep_their_order_in_every_format(tmp_path: Path, penguins: 
     assert run.metrics["test/rmse_baseline"] > 0
     out = tmp_path / f"out{suffix}"
     danlu.api.predict_files(run.dir, str(penguins), out)
-    frame = {".csv": pd.read_csv, ".parquet": pd.read_parquet, ".jsonl": lambda p: pd.read_json(p, lines=True)}[suffix](out)
+    frame = {".csv": pd.read_csv, ".parquet": pd.read_parquet, ".jsonl": lambda p: pd.read_json(p, lines=True)}[suffix](
+        out
+    )
     expected = danlu.load(run.dir).predict(str(penguins))
     assert np.allclose(frame["prediction"], [a.value for a in expected])
     assert list(frame["input"]) == [f"{penguins}:{i + 2}" for i in range(344)]
@@ -228,7 +230,9 @@ def test_a_returned_loss_is_used() -> None:
 
 
 def test_lr_auto_time_and_class_weights_and_smoothing() -> None:
-    run = danlu.train(blobs(), val=blobs(), model=Net(), lr="auto", time=1.5, class_weights="balanced", label_smoothing=0.1)
+    run = danlu.train(
+        blobs(), val=blobs(), model=Net(), lr="auto", time=1.5, class_weights="balanced", label_smoothing=0.1
+    )
     chosen = (run.dir / "run.toml").read_text()
     assert "lr = " in chosen and "total_steps = " in chosen
     assert run.metrics["val/accuracy"] > 0.9

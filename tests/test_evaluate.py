@@ -42,7 +42,9 @@ def test_classification_agrees_with_scikit_learn(size: int) -> None:
     x, y = rows()
     torch.manual_seed(0)
     model = nn.Linear(6, 3)
-    found = evaluate(model, list(zip(x.split(size), y.split(size))), TASKS["classification"], CLASSES, nn.CrossEntropyLoss())
+    found = evaluate(
+        model, list(zip(x.split(size), y.split(size))), TASKS["classification"], CLASSES, nn.CrossEntropyLoss()
+    )
     p = model(x).softmax(1).detach().double().numpy()
     assert found.rows == 101
     assert found.metrics["accuracy"] == pytest.approx(sk.accuracy_score(y, p.argmax(1)), abs=1e-12)

@@ -115,7 +115,7 @@ def test_epoch_loss_is_a_mean_over_samples_not_over_batches() -> None:
     model = net()
     batches = list(zip(x.split(8), y.split(8)))  # 8 rows, then 1
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-    end = [e for e in steps(model, batches, nn.MSELoss(), optimizer, epochs=1) if isinstance(e, Epoch)][0]
+    end = next(e for e in steps(model, batches, nn.MSELoss(), optimizer, epochs=1) if isinstance(e, Epoch))
     assert math.isclose(end.loss, nn.MSELoss()(model(x), y).item(), rel_tol=1e-6)
 
 

@@ -60,13 +60,13 @@ class Writer:
         self.temporary.replace(self.path)
 
     def _open_csv(self, first: Row) -> Callable[[Sequence[Row]], None]:
-        self._file = open(self.temporary, "w", encoding="utf-8-sig", newline="")  # Excel reads UTF-8 only with a BOM
+        self._file = open(self.temporary, "w", encoding="utf-8-sig", newline="")  # noqa: SIM115 - closed by close(); Excel reads UTF-8 only with a BOM
         writer = csv.DictWriter(self._file, list(first))
         writer.writeheader()
         return lambda rows: writer.writerows([{k: _cell(v) for k, v in row.items()} for row in rows])
 
     def _open_jsonl(self, first: Row) -> Callable[[Sequence[Row]], None]:
-        file = self._file = open(self.temporary, "w", encoding="utf-8")
+        file = self._file = open(self.temporary, "w", encoding="utf-8")  # noqa: SIM115 - closed by close()
         return lambda rows: file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
     def _open_parquet(self, first: Row) -> Callable[[Sequence[Row]], None]:

@@ -95,7 +95,7 @@ def train(
             precision=plan.precision,
             progress=session.progress,
         ):
-            if type(event) is Stepped:
+            if isinstance(event, Stepped):
                 session.stepped(event)
             else:
                 session.epoch_done(event)
@@ -160,9 +160,7 @@ def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None
     return predictor.test(opened.test, opened.loader)
 
 
-def predict_files(
-    run: str | Path, inputs: Any, output: str | Path | None = None, *, model: Any = None
-) -> list[Bad]:
+def predict_files(run: str | Path, inputs: Any, output: str | Path | None = None, *, model: Any = None) -> list[Bad]:
     """Answers for files, folders and tables, written to ``output`` or to stdout as they come; the bad ones come back.
 
     A row or file that cannot be read is reported and left out; the others keep their order.
@@ -186,5 +184,6 @@ def demo(kind: str = "image", **settings: Unpack[SettingsDict]) -> Run:
     """The main job on real data that travels with the package: handwritten digits, or a table of penguins."""
     folder = Path(__file__).parent / "demo"
     if kind == "table":
-        return train(str(folder / "penguins.csv"), target="species", **settings)
+        settings.setdefault("target", "species")
+        return train(str(folder / "penguins.csv"), **settings)
     return train(str(folder / "digits"), **settings)

@@ -44,14 +44,14 @@ def split_batch(model: nn.Module, batch: Any) -> tuple[tuple[Any, ...], dict[str
     parts = tuple(batch)
     if len(parts) < 2:
         return parts, {}, None
-    most = _signature(type(model))[1]
+    most = _signature(_class(model))[1]
     inputs = min(len(parts) - 1, most)
     rest = parts[inputs:]
     return parts[:inputs], {}, rest[0] if len(rest) == 1 else rest
 
 
 def _match_names(model: nn.Module, batch: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any], Any]:
-    names, _, takes_any = _signature(type(model))
+    names, _, takes_any = _signature(_class(model))
     kwargs = {k: v for k, v in batch.items() if k in names}
     rest = {k: v for k, v in batch.items() if k not in names}
     if takes_any:  # forward(**kwargs): everything that is not called a target goes in
@@ -69,8 +69,12 @@ def _match_names(model: nn.Module, batch: dict[str, Any]) -> tuple[tuple[Any, ..
     return args, {}, batch[target_name]
 
 
+def _class(model: nn.Module) -> Any:
+    return type(model)
+
+
 @lru_cache(maxsize=256)
-def _signature(cls: type[nn.Module]) -> tuple[tuple[str, ...], int, bool]:
+def _signature(cls: Any) -> tuple[tuple[str, ...], int, bool]:
     """(parameter names of forward, how many positional arguments it takes, whether it takes ``**kwargs``)."""
     if cls is nn.Sequential or cls.forward is nn.Module.forward:
         return ("input",), 1, False

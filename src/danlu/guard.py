@@ -17,7 +17,7 @@ _guards: weakref.WeakKeyDictionary[torch.optim.Optimizer, Guard] = weakref.WeakK
 
 
 class NotFinite(DanluError):
-    """NaN or infinity in the gradients. ``facts``: ``step`` (counted by the guard), ``cause``, ``rows`` of the batch."""
+    """NaN or infinity in the gradients; ``facts``: ``step`` (as the guard counts), ``cause``, ``rows`` of the batch."""
 
 
 class Guard:
@@ -89,7 +89,8 @@ def grad_norm(optimizer: torch.optim.Optimizer) -> Tensor:
     first = grads[0]
     if first.is_sparse or any(g.dtype != first.dtype or g.device != first.device for g in grads):
         return nn.utils.get_total_norm(grads)
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
+    return norm
 
 
 def diagnosis(loss: Tensor, model: nn.Module, batch: Any, optimizer: torch.optim.Optimizer) -> dict[str, Any]:

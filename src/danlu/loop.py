@@ -76,8 +76,8 @@ def step(
     """
     optimizer.zero_grad(set_to_none=True)
     if type(batch) is Batches:
-        total: Tensor | float = 0.0
-        weight: Tensor | float = 0.0
+        total: Any = 0.0
+        weight: Any = 0.0
         parts = sums(loss) if loss is not None else None
         for part in batch:
             with precision.autocast():
@@ -86,7 +86,7 @@ def step(
             total, weight = total + part_sum.detach(), weight + part_weight
         weight = divisor(weight)
         _divide_gradients(optimizer, weight)
-        value = total / weight
+        value: Tensor = total / weight
     else:
         if precision.name == "fp32":
             value = _mean_of(model, batch, loss)
@@ -156,7 +156,9 @@ def steps(
         flags = [(module, True) for module in model.modules()]
 
     empty = False  # the rest of an epoch that was saved at its very end holds nothing; twice nothing is an error
-    while not progress.stop and (epochs is None or progress.epoch < epochs) and (steps is None or progress.step < steps):
+    while (
+        not progress.stop and (epochs is None or progress.epoch < epochs) and (steps is None or progress.step < steps)
+    ):
         total = torch.as_tensor(progress.loss_sum, dtype=torch.float64).to(_sum_device(device))
         progress.loss_sum = total
         batches = _grouped(iter(loader), accumulate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -25,11 +25,12 @@ from danlu.schedule import Schedule, build_schedule
 from danlu.settings import Settings, make_settings, parse_time
 from danlu.tasks import Criterion, Task
 from danlu.tasks.classification import check_labels
-from danlu.trial import choose_precision, few_batches, one_batch, range_test, trial_steps
-from danlu.types import Choice, Field, Schema
+from danlu.trial import choose_precision, few_batches, multiplications, one_batch, range_test, trial_steps
+from danlu.types import Choice, Field, Schema, TaskName
 
 EVAL_BYTES = 4 * 2**20  # inputs of one evaluation batch
 TRIAL_BATCHES = 4
+SMALL_WORK = 30e6  # multiplications of one batch's forward pass that one thread does as fast as several
 WARMUP = 0.05  # share of all updates
 
 
@@ -43,7 +44,7 @@ class Asked:
     model: Any = None
     loss: Any = None
     optimizer: Any = None
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
 
 
 @dataclass
@@ -104,7 +105,9 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     device = pick_device(settings.device)
     if "size" in chosen:
         settings = replace(settings, size=chosen["size"])
-    asked = replace(asked, model=_resolved(asked.model), loss=_resolved(asked.loss), optimizer=_resolved(asked.optimizer))
+    asked = replace(
+        asked, model=_resolved(asked.model), loss=_resolved(asked.loss), optimizer=_resolved(asked.optimizer)
+    )
     own_model = asked.model is not None and not isinstance(asked.model, str)
     data = load_data(
         asked.data, asked.test, asked.val, settings, layout=models.layout_of(asked.model), own_model=own_model
@@ -115,11 +118,11 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     settings = _with_batch_size(settings, data, decisions)
 
     seed_everything(settings.seed)
-    schema = replace(data.schema, task=settings.task) if settings.task else data.schema
+    schema = replace(data.schema, task=cast(TaskName, settings.task)) if settings.task else data.schema
     model, config = _make_model(asked.model, schema, decisions)
     model.to(device)
     loader = make_loader(data.train, data, settings)
-    schema, task, criterion = _try_one_batch(asked, settings, schema, model, loader, data, device)
+    schema, task, criterion = _try_one_batch(asked, settings, schema, model, loader, data, device, decisions)
     loader = _without_lonely_row(loader, model, data, settings, decisions)
 
     optimizer, settings = _make_optimizer(asked, settings, model, loader, criterion, decisions)
@@ -227,7 +230,9 @@ def _evaluation_rows(dataset: Any, batch_size: int) -> int:
     return max(batch_size, min(1024, EVAL_BYTES // max(1, row)))
 
 
-def _without_lonely_row(loader: Loader, model: nn.Module, data: Data, settings: Settings, decisions: Decisions) -> Loader:
+def _without_lonely_row(
+    loader: Loader, model: nn.Module, data: Data, settings: Settings, decisions: Decisions
+) -> Loader:
     """BatchNorm cannot normalise one row; a last batch of one row is left out (another row each epoch)."""
     size, rows = settings.batch_size, len(data.train) if hasattr(data.train, "__len__") else 0
     if not size or size < 2 or rows % size != 1 or rows <= size or {"drop_last", "batch_sampler"} & data.loader.keys():
@@ -242,7 +247,7 @@ def _without_lonely_row(loader: Loader, model: nn.Module, data: Data, settings: 
 
 
 def _make_model(spec: Any, schema: Schema, decisions: Decisions) -> tuple[nn.Module, dict[str, Any]]:
-    """The module, and what load() needs to make it again; a user's own class is only named, never imported by load()."""
+    """The module, and what load() needs to make it again; a user's own class is only named there, never imported."""
     if spec is None:
         spec = decisions.choose("model", lambda: models.default_name(schema))
     if isinstance(spec, str):
@@ -262,13 +267,21 @@ def _make_model(spec: Any, schema: Schema, decisions: Decisions) -> tuple[nn.Mod
 
 
 def _try_one_batch(
-    asked: Asked, settings: Settings, schema: Schema, model: nn.Module, loader: Loader, data: Data, device: torch.device
+    asked: Asked,
+    settings: Settings,
+    schema: Schema,
+    model: nn.Module,
+    loader: Loader,
+    data: Data,
+    device: torch.device,
+    decisions: Decisions,
 ) -> tuple[Schema, Task, Criterion | None]:
     """The criterion; and the task, where only the loss and the model's answer can tell it (a user's own data)."""
     batch = next(iter(few_batches(loader, 1)), None)
     if batch is None:
         raise DanluError("DL304")
     output, target, own_loss = one_batch(model, batch, None, device)
+    _set_threads(model, batch, device, decisions)
     answer = answer_of(output)
     if not settings.task and data.schema.origin in ("dataset", "arrays") and asked.loss is not None:
         told = tasks.infer_task(target[0] if isinstance(target, Tensor) else target, asked.loss)
@@ -284,6 +297,20 @@ def _try_one_batch(
         one_batch(model, batch, criterion, device)
         _check_all_labels(data, schema, criterion, answer)
     return schema, task, criterion
+
+
+def _set_threads(model: nn.Module, batch: Any, device: torch.device, decisions: Decisions) -> None:
+    """Small batches run on one thread: sharing them out costs more than it saves, and far more on a busy machine."""
+    all_of_them = torch.get_num_threads()
+    if device.type != "cpu" or all_of_them == 1:
+        return
+
+    def count() -> tuple[int, str]:
+        work = multiplications(model, batch)
+        small = 0 < work < SMALL_WORK
+        return (1 if small else all_of_them), say("threads.small", work=f"{work / 1e6:.3g}") if small else ""
+
+    torch.set_num_threads(decisions.choose("threads", count))
 
 
 def _with_classes(schema: Schema, answer: Any) -> Schema:
@@ -352,7 +379,13 @@ def _make_schedule(
 
 
 def _pick_precision(
-    settings: Settings, model: nn.Module, optimizer: Any, loader: Loader, criterion: Any, device: Any, decisions: Decisions
+    settings: Settings,
+    model: nn.Module,
+    optimizer: Any,
+    loader: Loader,
+    criterion: Any,
+    device: Any,
+    decisions: Decisions,
 ) -> Precision:
     if settings.precision != "auto":
         return Precision(settings.precision, device.type)
@@ -386,7 +419,8 @@ def _total_steps(
             each = trial_steps(model, optimizer, few_batches(loader, TRIAL_BATCHES), criterion, 8, precision)
             each *= settings.accumulate
             rows = len(data.train) if hasattr(data.train, "__len__") else 0
-            share = len(data.val) / rows / 3 if rows and hasattr(data.val, "__len__") else 0.1  # forward is ~1/3
+            seen = len(data.val) if data.val is not None and hasattr(data.val, "__len__") else 0
+            share = seen / rows / 3 if rows else 0.1  # a forward pass takes about a third of an update
             return max(1, int(seconds * 0.95 / (each * (1 + share)))), say("steps.time", each=f"{each * 1e3:.3g}")
 
         return int(decisions.choose("total_steps", measure))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -29,15 +29,15 @@ class Predictor:
     module: nn.Module
     schema: Schema
     scale: str = "logits"  # what the module's outputs are, see tasks.base.Scale
-    precision: Precision = Precision()
+    precision: Precision = field(default_factory=Precision)
     trivial: tuple[float, ...] = ()  # what a model that learnt nothing would answer, see metrics.trivial_answer
     max_pixels: int = 100_000_000
 
     def predict(self, inputs: Any, *, batch_size: int = BATCH) -> list[Prediction]:
         """One answer for each input, in order.
 
-        ``inputs``: paths of images, a folder or a table; rows as dicts; a DataFrame; arrays or tensors ``(N, …)`` or one
-        sample without the first dimension; PIL images. Prepared as in training. An unreadable input raises its error.
+        ``inputs``: paths of images, a folder or a table; rows as dicts; a DataFrame; arrays or tensors ``(N, …)``
+        or one sample without the first dimension; PIL images. Prepared as in training. An unreadable one raises.
         """
         answers: list[Prediction] = []
         for raw, found in self.stream(inputs, batch_size=batch_size):
@@ -71,7 +71,9 @@ class Predictor:
         options = {k: v for k, v in (brought or {}).items() if k in ("batch_size", "collate_fn", "num_workers")}
         loader = Loader(dataset, **{"batch_size": BATCH, **options}, seed=0)
         task = TASKS[self.schema.task]
-        tested = evaluate(self.module, loader, task, self.schema, None, precision=self.precision, keep=True, scale=self.scale)
+        tested = evaluate(
+            self.module, loader, task, self.schema, None, precision=self.precision, keep=True, scale=self.scale
+        )
         return test_results(task, tested, torch.tensor(self.trivial, dtype=torch.float64) if self.trivial else None)
 
 

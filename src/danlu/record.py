@@ -119,7 +119,11 @@ def lengthen(folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any])
     arguments = {k: v for k, v in before.items() if k not in names} | changed(make_settings(settings))
     if changes.keys() & set(LENGTHS):
         saved = latest(folder / "checkpoints")
-        chosen = {k: v for k, v in read_toml(folder / FILE).get("chosen", {}).items() if k not in ("epochs", "total_steps")}
+        chosen = {
+            k: v for k, v in read_toml(folder / FILE).get("chosen", {}).items() if k not in ("epochs", "total_steps")
+        }
         chosen["schedule_from"] = saved.step if saved is not None else 0
-        replace_file(folder / FILE, to_toml({**arguments, "chosen": chosen}, say("record.title", folder=folder)).encode())
+        replace_file(
+            folder / FILE, to_toml({**arguments, "chosen": chosen}, say("record.title", folder=folder)).encode()
+        )
     return arguments

@@ -18,7 +18,7 @@ def rng_state(model: nn.Module | None = None) -> dict[str, Any]:
         "numpy": np.random.get_state(legacy=False),
         "random": _pack(random.getstate()),
     }
-    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
         state["cuda"] = torch.cuda.get_rng_state_all()
     if torch.backends.mps.is_available():
         state["mps"] = torch.mps.get_rng_state()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -99,7 +100,7 @@ class Session:
         self.reporter.notice(say("session.skipped", path=path.name, why=why))
         self.folder.note(f"{path}: {why}")
 
-    # the loop's lines --------------------------------------------------------------------------------------------------
+    # the loop's lines ------------------------------------------------------------------------------------------------
 
     def stepped(self, event: Stepped) -> None:
         """After every update: tell, log now and then, save when due, stop when asked."""
@@ -175,11 +176,11 @@ class Session:
         elapsed = self.elapsed_before + time.perf_counter() - self.started
         return elapsed / done * max(0, total - done)
 
-    # nothing lost ------------------------------------------------------------------------------------------------------
+    # nothing lost ----------------------------------------------------------------------------------------------------
 
     def save(self) -> None:
         """A checkpoint of this very moment; training waits only for a copy in memory."""
-        if self.last_saved[0] == self.progress.step and not self.progress.rows == 0:
+        if self.last_saved[0] == self.progress.step and self.progress.rows:
             return
         plan = self.plan
         values = {
@@ -202,6 +203,13 @@ class Session:
         self.saver.wait()
         self.reporter.stopped(self.folder.resume_line(), self.progress.step)
         raise Interrupted(str(self.folder.path), self.stop.signal)
+
+    def roll_back(self) -> None:
+        """The weights of the last checkpoint: the ones now have met NaN."""
+        self.saver.wait()
+        found = latest(self.folder.checkpoints)
+        if found is not None:
+            state.restore_weights(found.tensors, found.values, self.plan.model)
 
     def restore(self, found: Checkpoint) -> None:
         """Put everything back to where the checkpoint was taken."""
@@ -231,7 +239,9 @@ class Session:
         self.history = [e for e in self.folder.events() if e["event"] == "epoch"]
         self.last_saved = (self.progress.step, time.perf_counter())
         self.__post_init__()
-        changes = run_folder.changes(self.folder.read_env(), run_folder.environment(str(plan.device), torch.get_num_threads()))
+        changes = run_folder.changes(
+            self.folder.read_env(), run_folder.environment(str(plan.device), torch.get_num_threads())
+        )
         if changes:
             self.reporter.notice(say("resume.differs", changes=", ".join(changes)))
         self.folder.note(f"resumed at step {self.progress.step}")
@@ -239,7 +249,7 @@ class Session:
 
 def state_size(plan: Plan) -> int:
     """Bytes of a checkpoint, about: weights, averages, and two numbers a weight for the optimizer (Adam)."""
-    weights = sum(t.numel() * t.element_size() for t in plan.model.state_dict().values())
+    weights: int = sum(t.numel() * t.element_size() for t in plan.model.state_dict().values())
     return weights * (4 if plan.ema is not None else 3)
 
 
@@ -267,10 +277,11 @@ def monitor(plan: Plan) -> tuple[str, bool]:
 
 @contextmanager
 def open_session(asked: Asked, run: str | Path | None) -> Iterator[Session]:
-    """The run's folder locked, everything decided, an earlier state restored, signals caught; all put back at the end."""
+    """Folder locked, everything decided, an earlier state restored, signals caught; all put back at the end."""
     asked = expanded(asked)
     now = record.arguments(asked)
     with ExitStack() as stack:
+        stack.callback(torch.set_num_threads, torch.get_num_threads())
         reporter = stack.enter_context(Reporter())
         folder, chosen = _existing(run, now, stack)
         began = folder is not None
@@ -303,8 +314,10 @@ def open_session(asked: Asked, run: str | Path | None) -> Iterator[Session]:
         folder.point_latest(folder.path.parent)
         try:
             yield session
-        except DanluError as error:
-            folder.note(str(error))
+        except Exception as error:
+            folder.note(traceback.format_exc())
+            if isinstance(error, DanluError) and error.code == "DL302":
+                session.roll_back()
             raise
         finally:
             saver.wait()
@@ -318,9 +331,7 @@ def expanded(asked: Asked) -> Asked:
     return asked
 
 
-def _existing(
-    run: str | Path | None, now: dict[str, Any], stack: ExitStack
-) -> tuple[RunFolder | None, dict[str, Any]]:
+def _existing(run: str | Path | None, now: dict[str, Any], stack: ExitStack) -> tuple[RunFolder | None, dict[str, Any]]:
     """The folder of a run that began before, locked, and what it chose then; None for a new run."""
     if run is None or not (Path(run).expanduser() / record.FILE).exists():
         return None, {}

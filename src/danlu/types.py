@@ -40,7 +40,7 @@ class Schema:
 
     fields: tuple[Field, ...]
     task: TaskName
-    layout: Literal["image", "columns", "matrix", "tensor"] = "tensor"  # how inputs reach the model, see data/prepare.py
+    layout: Literal["image", "columns", "matrix", "tensor"] = "tensor"  # how inputs reach the model
     origin: str = ""  # "table" | "images" | "idx" | "arrays" | "dataset": which reader predict uses for raw input
 
     def role(self, role: Role) -> tuple[Field, ...]:
@@ -77,9 +77,11 @@ class Schema:
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> Schema:
-        fields = tuple(
-            Field(**{k: tuple(v) if isinstance(v, list) else v for k, v in f.items()}) for f in value["fields"]
-        )
+        def field_of(entry: dict[str, Any]) -> Field:
+            plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+            return Field(**plain)
+
+        fields = tuple(field_of(entry) for entry in value["fields"])
         return Schema(fields, value["task"], value["layout"], value["origin"])
 
 
@@ -133,5 +135,3 @@ class Prediction:
     value: float | tuple[float, ...] | None  # regression: the number(s), in the target's own unit
     score: float | None = None  # probability of ``label``
     scores: dict[str, float] = field(default_factory=dict)  # every class's probability
-
-

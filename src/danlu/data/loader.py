@@ -255,7 +255,7 @@ class Loader:
 
 
 def _pinned(batch: Any) -> Any:
-    return torch_pin.pin_memory(batch)  # type: ignore[no-untyped-call]
+    return torch_pin.pin_memory(batch)
 
 
 def _check_options(dataset: Any, shuffle: bool | None, on_bad: str, cache: str) -> None:

@@ -35,7 +35,10 @@ ERRORS: dict[str, ErrorText] = {
         ),
     ),
     "DL301": (
-        ("step {step}: the gradients are not finite; this update was not made", "第 {step} 步：梯度里有 NaN 或无穷大，这次更新没有执行"),
+        (
+            "step {step}: the gradients are not finite; this update was not made",
+            "第 {step} 步：梯度里有 NaN 或无穷大，这次更新没有执行",
+        ),
         ("{cause}; the weights are still good", "{cause}；权重没有被污染"),
         (
             "a smaller learning rate (--lr), --clip-norm 1, or clean the rows named above",
@@ -45,14 +48,18 @@ ERRORS: dict[str, ErrorText] = {
     "DL302": (
         ("step {step}: the gradients were not finite", "第 {step} 步：梯度里出现了 NaN 或无穷大"),
         (
-            "{cause}; this optimizer updates on the GPU without looking, so the weights were put back to the last checkpoint",
+            "{cause}; this optimizer updates on the GPU without looking, so the weights were put back "
+            "to the last checkpoint",
             "{cause}；这个优化器在 GPU 上不检查就更新，所以权重已退回上一个检查点",
         ),
         ("a smaller learning rate (--lr), or --clip-norm 1", "调小学习率（--lr），或加上 --clip-norm 1"),
     ),
     "DL303": (
         ("accumulate needs danlu's own step", "梯度累积要用 danlu 自己的 step"),
-        ("your step function gets one batch and makes the whole update", "你的 step 函数一次拿到一个 batch，整个更新都归它管"),
+        (
+            "your step function gets one batch and makes the whole update",
+            "你的 step 函数一次拿到一个 batch，整个更新都归它管",
+        ),
         ("accumulate=1, or add up the gradients inside your step", "accumulate=1，或在你的 step 里自己累积"),
     ),
     "DL304": (
@@ -135,10 +142,19 @@ ERRORS: dict[str, ErrorText] = {
 }
 
 SAYINGS: dict[str, Text] = {
-    "nan.input": ("these rows hold NaN or infinity in their inputs or targets", "这些样本的输入或标签里有 NaN 或无穷大"),
-    "nan.loss": ("the loss itself is {loss}: the weights have grown too far, or the loss takes log(0)", "损失本身就是 {loss}：权重已经发散，或损失里取了 log(0)"),
+    "nan.input": (
+        "these rows hold NaN or infinity in their inputs or targets",
+        "这些样本的输入或标签里有 NaN 或无穷大",
+    ),
+    "nan.loss": (
+        "the loss itself is {loss}: the weights have grown too far, or the loss takes log(0)",
+        "损失本身就是 {loss}：权重已经发散，或损失里取了 log(0)",
+    ),
     "nan.gradient": ("the loss is finite, but the gradient of {name} is not", "损失是有限的，但 {name} 的梯度不是"),
-    "nan.overflow": ("every gradient is finite, but together they are too large for float32", "每个梯度都是有限的，但加在一起超出了 float32 的范围"),
+    "nan.overflow": (
+        "every gradient is finite, but together they are too large for float32",
+        "每个梯度都是有限的，但加在一起超出了 float32 的范围",
+    ),
     "nan.later": ("seen one step later, on the GPU", "在 GPU 上晚一步才看到"),
     "precision.gpu": ("this GPU computes bfloat16 natively", "这块 GPU 原生支持 bfloat16"),
     "precision.old_gpu": ("this GPU has no bfloat16", "这块 GPU 不支持 bfloat16"),
@@ -169,14 +185,20 @@ SAYINGS: dict[str, Text] = {
         "{layer} 是 BatchNorm：它看到的仍是一个个小 batch",
     ),
     "stop.patience": ("no better validation result for {epochs} epochs", "验证结果已连续 {epochs} 个 epoch 没有变好"),
-    "schedule.cosine": ("down to zero over the whole run, after a warm-up of 5 %", "先用 5 % 的步数预热，再沿余弦降到零"),
+    "schedule.cosine": (
+        "down to zero over the whole run, after a warm-up of 5 %",
+        "先用 5 % 的步数预热，再沿余弦降到零",
+    ),
     "schedule.yours": ("the optimizer is yours, so its rate is left alone", "优化器是你给的，学习率保持不动"),
     "schedule.unknown": ("the number of updates is not known beforehand", "事先不知道一共要更新多少次"),
     "schedule.fresh": (
         "trained further: a fresh schedule begins at step {step}",
         "继续训练：从第 {step} 步开始一个新的学习率计划",
     ),
-    "session.skipped": ("checkpoint {path} is damaged ({why}); the one before it is used", "检查点 {path} 已损坏（{why}），改用前一个"),
+    "session.skipped": (
+        "checkpoint {path} is damaged ({why}); the one before it is used",
+        "检查点 {path} 已损坏（{why}），改用前一个",
+    ),
     "resume.differs": (
         "this environment differs from the one the run began in, so the end may not be bit-identical: {changes}",
         "环境与开始时不同，结果可能不再逐位一致：{changes}",
@@ -201,5 +223,9 @@ SAYINGS: dict[str, Text] = {
     "predict.done": (
         "{rows} predictions written to {output}; {bad} inputs could not be read",
         "{rows} 个预测已写入 {output}；{bad} 个输入读不了",
+    ),
+    "threads.small": (
+        "a batch takes {work} million multiplications: one thread does them as fast, and holds up on a busy machine",
+        "一个 batch 只有 {work} 百万次乘法：单线程同样快，机器忙时也不会变慢",
     ),
 }
