@@ -174,8 +174,6 @@ def predict_files(run: str | Path, inputs: Any, output: str | Path | None = None
             for one in raw.bad:
                 reporter.bad(one)
                 bad.append(one)
-        if not writer.rows and not bad:
-            raise DanluError("DL316", where=str(inputs))
     reporter.notice(say("predict.done", rows=f"{writer.rows:,}", bad=len(bad), output=output or "stdout"))
     return bad
 

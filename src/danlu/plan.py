@@ -11,14 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from danlu import models, tasks
-from danlu.batch import answer_of
+from danlu.batch import answer_of, split_batch
 from danlu.data import load_data
 from danlu.data.columns import Columns, Data
 from danlu.data.loader import Loader
+from danlu.data.user import known_targets
 from danlu.device import Precision, pick_device, seed_everything
 from danlu.ema import Ema
 from danlu.errors import DanluError
 from danlu.lookup import is_reference, resolve
+from danlu.loop import row_names
 from danlu.messages import say
 from danlu.optim import build_optimizer
 from danlu.schedule import Schedule, build_schedule
@@ -295,7 +297,8 @@ def _try_one_batch(
     if settings.check:
         task.check(answer, target, schema, criterion, model=model)
         one_batch(model, batch, criterion, device)
-        _check_all_labels(data, schema, criterion, answer)
+        if schema.task == "classification" and isinstance(answer, Tensor):
+            _check_all_labels(model, loader, data, criterion, answer)
     return schema, task, criterion
 
 
@@ -328,16 +331,23 @@ def _train_targets(data: Data, schema: Schema) -> Tensor | None:
     return data.train.column(-1) if isinstance(data.train, Columns) and schema.targets else None
 
 
-def _check_all_labels(data: Data, schema: Schema, criterion: Criterion, answer: Any) -> None:
-    """Labels out of range are named by row before any device kernel meets them."""
-    if schema.task != "classification" or not isinstance(answer, Tensor):
-        return
+def _check_all_labels(model: nn.Module, loader: Loader, data: Data, criterion: Criterion, answer: Any) -> None:
+    """Labels out of range are named by row before any device kernel meets them: all at once, or batch by batch."""
     classes = answer.shape[1] if answer.ndim > 1 and answer.shape[1] > 1 else 2
     for part in (data.train, data.val, data.test):
         if isinstance(part, Columns):
             labels = part.column(-1)
             if labels.ndim == 1 and not labels.is_floating_point():
                 check_labels(labels, classes, criterion, part.name)
+        elif (known := known_targets(part)) is not None and known.dtype.kind in "iu":
+            check_labels(torch.as_tensor(known), classes, criterion, lambda i: f"[{i}]")
+
+    def check(batch: Any) -> None:
+        target = split_batch(model, batch)[2]
+        if isinstance(target, Tensor) and target.ndim == 1 and not target.is_floating_point():
+            check_labels(target, classes, criterion, lambda i: row_names(loader, len(target), [i]))
+
+    loader.check = check
 
 
 def _batch_norm(model: nn.Module) -> str:

@@ -20,6 +20,7 @@ from danlu.checkpoint import Checkpoint, Saver, latest
 from danlu.device import agree
 from danlu.errors import DanluError, Interrupted
 from danlu.evaluate import Evaluation, evaluate
+from danlu.guard import Guard
 from danlu.interrupts import Stop, caught_signals
 from danlu.loop import Progress
 from danlu.messages import say
@@ -183,6 +184,7 @@ class Session:
         if self.last_saved[0] == self.progress.step and self.progress.rows:
             return
         plan = self.plan
+        Guard.of(plan.optimizer).settle()  # nothing that has met NaN is saved
         values = {
             "best": self.best.to_json(),
             "lines": self.folder.lines,

@@ -98,6 +98,7 @@ class Loader:
         self._told = 0  # epoch last told to a user's sampler
         self._drawn: list[str] = []
         self._left_out: set[Any] = set()
+        self.check: Callable[[Any], None] | None = None  # looks at every batch of a user's dataset before it goes out
         self._workers: Workers | None = None
 
     @property
@@ -198,6 +199,8 @@ class Loader:
                 if fetched.ended:
                     ended.add(task.number % max(1, self.num_workers))
                 if fetched.rows and place.consumed > skip * self._iterable:
+                    if self.check is not None:
+                        self.check(fetched.batch)
                     yield _pinned(fetched.batch) if self._pin and not workers else fetched.batch
                 if len(ended) == max(1, self.num_workers):
                     return

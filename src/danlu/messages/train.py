@@ -124,11 +124,6 @@ ERRORS: dict[str, ErrorText] = {
         ("known are {known}", "支持 {known}"),
         ("-o answers.csv", "-o answers.csv"),
     ),
-    "DL316": (
-        ("there is nothing to predict", "没有可以预测的输入"),
-        ("no file or row was found there", "那里一个文件、一行数据也没有"),
-        ("danlu predict RUN FILES", "danlu predict RUN 文件…"),
-    ),
     "DL314": (
         ("this model is of a class of the user's own: {name}", "这个模型用的是自定义的类：{name}"),
         ("loading never imports code that a folder names", "加载时不会导入文件夹里提到的任何代码"),
