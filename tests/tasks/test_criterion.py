@@ -154,11 +154,40 @@ def test_added_sums_of_a_dict_of_losses(seed: int, cuts: set[int]) -> None:
     compare(TwoHeads().double(), loss, x, y, sorted(cuts), 1e-12)
 
 
-def test_a_dict_whose_losses_count_differently_is_not_accumulated() -> None:
-    loss = made({"a": "CrossEntropyLoss", "b": "MSELoss"}, "custom")
+PAIR = (torch.randn(4, 3), torch.randn(4, 3))
+SOME = torch.tensor([0, 1, -100, 2])
+
+
+@pytest.mark.parametrize(
+    ("loss", "target"),
+    [
+        (nn.CrossEntropyLoss(), SOME),  # a row is ignored
+        (nn.CrossEntropyLoss(weight=torch.tensor(W)), SOME.abs().clamp(max=2)),
+        (nn.MSELoss(reduction="sum"), PAIR[0]),
+        (weighted, SOME.abs().clamp(max=2)),
+    ],
+)
+def test_a_dict_whose_losses_count_differently_is_not_accumulated(loss: Any, target: Tensor) -> None:
+    both = sums(made({"a": loss, "b": "MSELoss"}, "custom"))
     with pytest.raises(DanluError) as error:
-        sums(loss)
+        both(PAIR, (target, PAIR[1]))
     assert error.value.code == "DL215" and "'a'" in error.value.where
+
+
+def test_a_dict_with_classes_is_accumulated_where_every_row_counts() -> None:
+    g = torch.Generator().manual_seed(0)
+    x, y = torch.randn(24, 5, generator=g).double(), torch.randint(0, 3, (24,), generator=g)
+    loss = made({"a": "CrossEntropyLoss", "b": ("MSELoss", 0.5)}, "custom")
+    compare(TwoHeads().double(), loss, x, (y, torch.randn(24, generator=g).double()), [3, 10, 11], 1e-12)
+
+
+def test_tallies_are_the_losses_one_by_one() -> None:
+    loss = made({"a": "CrossEntropyLoss", "b": ("MSELoss", 0.5)}, "custom")
+    targets = (SOME, PAIR[1] + 1)
+    found = [(name, share, *tally(PAIR, targets)) for name, share, tally in loss.tallies()]
+    assert [(name, share, float(count)) for name, share, _, count in found] == [("a", 1.0, 3.0), ("b", 0.5, 12.0)]
+    whole = sum(share * total / count for _, share, total, count in found)
+    torch.testing.assert_close(whole, loss(PAIR, targets))
 
 
 def test_added_sums_take_bare_losses_too() -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,34 +13,8 @@ from danlu.errors import DanluError
 from danlu.settings import Settings
 from danlu.tasks.base import Scale, Task, loss_name, scale_of, shape
 from danlu.tasks.losses import from_settings, make_loss
+from danlu.tasks.parts import Mean, Part, Sums, part_of, rows_of
 from danlu.types import Schema
-
-Mean = Callable[[Any, Any], Tensor]
-Sums = Callable[[Any, Any], tuple[Tensor, "Tensor | float"]]
-
-# How torch divides a mean, by the exact class: a subclass may divide by anything, so it counts as a callable.
-_BY_CLASS_WEIGHT = (nn.CrossEntropyLoss, nn.NLLLoss)
-_BY_ELEMENT = (
-    nn.BCELoss,
-    nn.BCEWithLogitsLoss,
-    nn.HuberLoss,
-    nn.L1Loss,
-    nn.MSELoss,
-    nn.PoissonNLLLoss,
-    nn.SmoothL1Loss,
-    nn.SoftMarginLoss,
-)
-_BY_ROW = (nn.MultiLabelMarginLoss, nn.MultiLabelSoftMarginLoss, nn.MultiMarginLoss)
-
-
-@dataclass(frozen=True)
-class Part:
-    """One loss: its mean, its sum with the count that the mean divides by, and the module or callable itself."""
-
-    loss: Any
-    mean: Mean
-    sums: Sums
-    by_rows: Callable[[Any], bool]  # for this target, is the count in proportion to the number of rows?
 
 
 @dataclass(frozen=True)
@@ -120,7 +93,7 @@ def criterion(
         loss = from_settings(loss, task, schema, settings, train_targets)
     else:
         _refuse_settings(loss, settings)
-    part = _part(loss)
+    part = part_of(loss)
     return Criterion(loss_name(loss), scale_of(loss), part.mean, loss, part)
 
 
@@ -131,17 +104,18 @@ def sums(loss: Any) -> Sums:
     A count of 0.0 means the loss is a sum by itself: ``divisor`` then says 1.
     """
     if not isinstance(loss, Criterion):
-        return _part(loss).sums
+        return part_of(loss).sums
     if loss.part is not None:
         return loss.part.sums
     names = [name for name, _, _ in loss.parts]
 
     def both(output: Any, target: Any) -> tuple[Tensor, float]:
+        mean = loss.mean(output, target)
         for (name, part, _), one in zip(loss.parts, _by_name(target, names, "target")):
-            if not part.by_rows(one):  # one division cannot serve two counts
+            if not part.byrows_of(one):  # one division cannot serve two counts
                 raise DanluError("DL215", where=f"loss[{name!r}]", name=name, loss=loss_name(part.loss))
-        rows = _rows(target)
-        return loss.mean(output, target) * rows, float(rows)
+        rows = rows_of(target)
+        return mean * rows, float(rows)
 
     return both
 
@@ -181,7 +155,7 @@ def _several(spec: Mapping[str, Any], task: Task, settings: Settings) -> Criteri
         loss, weight = value if isinstance(value, (tuple, list)) and len(value) == 2 else (value, 1.0)
         if isinstance(weight, bool) or not isinstance(weight, int | float):
             raise DanluError("DL221", where=f"loss[{name!r}]", weight=weight)
-        parts.append((name, _part(make_loss(loss, "")), float(weight)))
+        parts.append((name, part_of(make_loss(loss, "")), float(weight)))
     names = [name for name, _, _ in parts]
     means = [(part.mean, weight) for _, part, weight in parts]
 
@@ -214,100 +188,3 @@ def _by_name(value: Any, names: Sequence[str], what: str) -> Sequence[Any]:
     if len(names) == 1 or what == "target":
         return [value] * len(names)
     raise DanluError("DL223", have=1, what=what, names=list(names))
-
-
-def _part(loss: Any) -> Part:
-    kind = type(loss)
-    if kind in _BY_CLASS_WEIGHT:
-        return _class_part(loss)
-    if kind in _BY_ELEMENT:
-        return _plain_part(loss, _fit, lambda output, target: float(output.numel()))
-    if kind in _BY_ROW:
-        return _plain_part(loss, lambda output, target: target, lambda output, target: float(_rows(target)))
-    return _callable_part(loss)
-
-
-def _summed(loss: Any) -> Any:
-    """The same loss (same weights) with ``reduction="sum"``."""
-    twin = copy.copy(loss)
-    twin.reduction = "sum"
-    return twin
-
-
-def _class_part(loss: Any) -> Part:
-    """CrossEntropyLoss and NLLLoss divide by the weights of the targets that count (torch's docs)."""
-    twin = _summed(loss)
-
-    def fit(output: Tensor, target: Tensor) -> Tensor:
-        return target if target.dtype is torch.int64 or target.is_floating_point() else target.long()
-
-    def mean(output: Tensor, target: Tensor) -> Tensor:
-        return loss(output, target if target.dtype is torch.int64 else fit(output, target))  # type: ignore[no-any-return]
-
-    def both(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor | float]:
-        target = fit(output, target)
-        total = twin(output, target)
-        if loss.reduction == "sum":
-            return total, 0.0
-        if target.is_floating_point():  # class probabilities: every row counts as one
-            return total, float(output.numel() // output.shape[1 if output.ndim > 1 else 0])
-        counts = target != loss.ignore_index
-        if loss.weight is None:
-            return total, counts.sum()
-        return total, (loss.weight[target.where(counts, 0)] * counts).sum()
-
-    def by_rows(target: Any) -> bool:
-        if loss.reduction == "sum" or loss.weight is not None:
-            return False
-        return target.is_floating_point() or not bool((target == loss.ignore_index).any())
-
-    return Part(loss, mean, both, by_rows)
-
-
-def _plain_part(loss: Any, fit: Callable[[Any, Any], Any], count: Callable[[Any, Any], float]) -> Part:
-    twin = _summed(loss)
-
-    def mean(output: Tensor, target: Tensor) -> Tensor:
-        return loss(output, fit(output, target))  # type: ignore[no-any-return]
-
-    def both(output: Tensor, target: Tensor) -> tuple[Tensor, float]:
-        return twin(output, fit(output, target)), 0.0 if loss.reduction == "sum" else count(output, target)
-
-    return Part(loss, mean, both, lambda target: loss.reduction != "sum")
-
-
-def _callable_part(loss: Any) -> Part:
-    """A callable returns a mean over rows, or ``(sum, weight)``."""
-
-    def mean(output: Any, target: Any) -> Tensor:
-        value = loss(output, target)
-        return value[0] / value[1] if type(value) is tuple else value  # type: ignore[no-any-return]
-
-    def both(output: Any, target: Any) -> tuple[Tensor, Tensor | float]:
-        value = loss(output, target)
-        if type(value) is tuple:
-            return value
-        if getattr(loss, "reduction", "mean") == "sum":
-            return value, 0.0
-        rows = _rows(target)
-        return value * rows, float(rows)
-
-    return Part(loss, mean, both, lambda target: True)
-
-
-def _fit(output: Tensor, target: Tensor) -> Tensor:
-    """Targets of element-wise losses in the output's shape, ``(B,)`` for ``(B, 1)`` and back, and as floats.
-
-    Without this torch would spread ``(B, 1)`` against ``(B,)`` to ``(B, B)`` and train on nonsense.
-    """
-    if target.dtype is not output.dtype and (not target.is_floating_point() or target.dtype is torch.float64):
-        target = target.to(output.dtype if output.dtype is torch.float64 else torch.float32)
-    if target.shape != output.shape and output.numel() == target.numel():
-        return target.reshape(output.shape)
-    return target
-
-
-def _rows(target: Any) -> int:
-    while not isinstance(target, Tensor):
-        target = next(iter(target.values())) if isinstance(target, Mapping) else target[0]
-    return len(target)

@@ -1,0 +1,142 @@
+"""One loss taken apart: its mean as torch gives it, and the same as a sum with the count that the mean divides by."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Mean = Callable[[Any, Any], Tensor]
+Sums = Callable[[Any, Any], tuple[Tensor, "Tensor | float"]]
+
+# How torch divides a mean, by the exact class: a subclass may divide by anything, so it counts as a callable.
+_BY_CLASS_WEIGHT = (nn.CrossEntropyLoss, nn.NLLLoss)
+_BY_ELEMENT = (
+    nn.BCELoss,
+    nn.BCEWithLogitsLoss,
+    nn.HuberLoss,
+    nn.L1Loss,
+    nn.MSELoss,
+    nn.PoissonNLLLoss,
+    nn.SmoothL1Loss,
+    nn.SoftMarginLoss,
+)
+_BY_ROW = (nn.MultiLabelMarginLoss, nn.MultiLabelSoftMarginLoss, nn.MultiMarginLoss)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One loss: its mean, its sum with the count that the mean divides by, and the module or callable itself."""
+
+    loss: Any
+    mean: Mean
+    sums: Sums
+    by_rows: Callable[[Any], bool]  # for this target, is the count in proportion to the number of rows?
+
+
+def part_of(loss: Any) -> Part:
+    """The part of a module or callable; exact classes of torch.nn are known, all else is a callable."""
+    kind = type(loss)
+    if kind in _BY_CLASS_WEIGHT:
+        return _class_part(loss)
+    if kind in _BY_ELEMENT:
+        return _plain_part(loss, _fit, lambda output, target: float(output.numel()))
+    if kind in _BY_ROW:
+        return _plain_part(loss, lambda output, target: target, lambda output, target: float(rows_of(target)))
+    return _callable_part(loss)
+
+
+def _summed(loss: Any) -> Any:
+    """The same loss (same weights) with ``reduction="sum"``."""
+    twin = copy.copy(loss)
+    twin.reduction = "sum"
+    return twin
+
+
+def _class_part(loss: Any) -> Part:
+    """CrossEntropyLoss and NLLLoss divide by the weights of the targets that count (torch's docs)."""
+    twin = _summed(loss)
+
+    def fit(output: Tensor, target: Tensor) -> Tensor:
+        return target if target.dtype is torch.int64 or target.is_floating_point() else target.long()
+
+    def mean(output: Tensor, target: Tensor) -> Tensor:
+        return loss(output, target if target.dtype is torch.int64 else fit(output, target))  # type: ignore[no-any-return]
+
+    def both(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor | float]:
+        target = fit(output, target)
+        total = twin(output, target)
+        if loss.reduction == "sum":
+            return total, 0.0
+        if target.is_floating_point():  # class probabilities: every row counts as one
+            return total, float(output.numel() // output.shape[1 if output.ndim > 1 else 0])
+        counts = target != loss.ignore_index
+        if loss.weight is None:
+            return total, counts.sum()
+        return total, (loss.weight[target.where(counts, 0)] * counts).sum()
+
+    def byrows_of(target: Any) -> bool:
+        if loss.reduction == "sum" or loss.weight is not None:
+            return False
+        return target.is_floating_point() or not bool((target == loss.ignore_index).any())
+
+    return Part(loss, mean, both, by_rows)
+
+
+def _plain_part(loss: Any, fit: Callable[[Any, Any], Any], count: Callable[[Any, Any], float]) -> Part:
+    twin = _summed(loss)
+
+    def mean(output: Tensor, target: Tensor) -> Tensor:
+        return loss(output, fit(output, target))  # type: ignore[no-any-return]
+
+    def both(output: Tensor, target: Tensor) -> tuple[Tensor, float]:
+        return twin(output, fit(output, target)), 0.0 if loss.reduction == "sum" else count(output, target)
+
+    return Part(loss, mean, both, lambda target: loss.reduction != "sum")
+
+
+def _callable_part(loss: Any) -> Part:
+    """A callable returns a mean over rows, or ``(sum, weight)``."""
+    by_rows = getattr(loss, "reduction", "mean") != "sum"  # until it returns a weight of its own
+
+    def mean(output: Any, target: Any) -> Tensor:
+        nonlocal by_rows
+        value = loss(output, target)
+        if type(value) is tuple:
+            by_rows = False
+            return value[0] / value[1]  # type: ignore[no-any-return]
+        return value  # type: ignore[no-any-return]
+
+    def both(output: Any, target: Any) -> tuple[Tensor, Tensor | float]:
+        value = loss(output, target)
+        if type(value) is tuple:
+            return value
+        if getattr(loss, "reduction", "mean") == "sum":
+            return value, 0.0
+        rows = rows_of(target)
+        return value * rows, float(rows)
+
+    return Part(loss, mean, both, lambda target: by_rows)
+
+
+def _fit(output: Tensor, target: Tensor) -> Tensor:
+    """Targets of element-wise losses in the output's shape, ``(B,)`` for ``(B, 1)`` and back, and as floats.
+
+    Without this torch would spread ``(B, 1)`` against ``(B,)`` to ``(B, B)`` and train on nonsense.
+    """
+    if target.dtype is not output.dtype and (not target.is_floating_point() or target.dtype is torch.float64):
+        target = target.to(output.dtype if output.dtype is torch.float64 else torch.float32)
+    if target.shape != output.shape and output.numel() == target.numel():
+        return target.reshape(output.shape)
+    return target
+
+
+def rows_of(target: Any) -> int:
+    """How many samples a target has."""
+    while not isinstance(target, Tensor):
+        target = next(iter(target.values())) if isinstance(target, Mapping) else target[0]
+    return len(target)
