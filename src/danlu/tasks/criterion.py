@@ -112,7 +112,7 @@ def sums(loss: Any) -> Sums:
     def both(output: Any, target: Any) -> tuple[Tensor, float]:
         mean = loss.mean(output, target)
         for (name, part, _), one in zip(loss.parts, _by_name(target, names, "target")):
-            if not part.byrows_of(one):  # one division cannot serve two counts
+            if not part.by_rows(one):  # one division cannot serve two counts
                 raise DanluError("DL215", where=f"loss[{name!r}]", name=name, loss=loss_name(part.loss))
         rows = rows_of(target)
         return mean * rows, float(rows)

@@ -79,7 +79,7 @@ def _class_part(loss: Any) -> Part:
             return total, counts.sum()
         return total, (loss.weight[target.where(counts, 0)] * counts).sum()
 
-    def byrows_of(target: Any) -> bool:
+    def by_rows(target: Any) -> bool:
         if loss.reduction == "sum" or loss.weight is not None:
             return False
         return target.is_floating_point() or not bool((target == loss.ignore_index).any())
