@@ -10,6 +10,7 @@ import pytest
 
 # set before torch is imported, and inherited by the processes that tests start
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as the command line sets it: threads that wait do not burn a core
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "src" / "danlu" / "demo"

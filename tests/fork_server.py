@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -52,6 +53,8 @@ class ForkServer:
 def serve() -> None:
     """Read jobs from stdin, fork one process for each."""
     sys.path.insert(0, str(HERE))
+    for module in ("pandas", "pyarrow.compute", "pyarrow.parquet", "torch._dynamo", "danlu.api", "jobs"):
+        importlib.import_module(module)  # seconds that every job would pay again; nothing is computed
     import jobs
 
     answers = os.fdopen(os.dup(1), "w")

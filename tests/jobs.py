@@ -132,3 +132,40 @@ def _forget(part: str) -> None:
         return progress
 
     state.restore = forgetful  # type: ignore[assignment]
+
+
+def train_until_killed(run: str, kill_at_save: int = 0, kill_at_call: int = 0) -> int:
+    """A run with many checkpoints; ``kill_at_save`` > 0: dies by SIGKILL at a file operation inside that save."""
+    if kill_at_save:
+        _die_inside(kill_at_save, kill_at_call)
+    torch.set_num_threads(1)
+    torch.manual_seed(7)
+    settings: dict[str, Any] = {"epochs": 8, "precision": "fp32", "batch_size": 4, "seed": 3, "checkpoint_steps": 2}
+    danlu.train(Noisy(ROWS, 0), Noisy(16, 2), val=Noisy(16, 1), model=Net(), run=run, workers=0, **settings)
+    return 0
+
+
+def _die_inside(save: int, call: int) -> None:
+    """SIGKILL to oneself at the ``call``-th audited file operation of the ``save``-th commit."""
+    import os
+    import sys
+    import threading
+
+    from danlu import checkpoint
+
+    commit = checkpoint._commit
+    counts = {"save": 0, "call": 0}
+
+    def counted(*args: Any, **keywords: Any) -> Any:
+        counts["save"] += 1
+        return commit(*args, **keywords)
+
+    def audit(event: str, args: tuple[Any, ...]) -> None:
+        inside = threading.current_thread().name == "danlu-save" and counts["save"] == save
+        if inside and event in ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.listdir", "os.scandir"):
+            counts["call"] += 1
+            if counts["call"] == call:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    checkpoint._commit = counted
+    sys.addaudithook(audit)

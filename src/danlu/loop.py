@@ -155,6 +155,9 @@ def steps(
         model.train()
         flags = [(module, True) for module in model.modules()]
 
+    if progress.rows and (progress.stop or (steps is not None and progress.step >= steps)):
+        yield _close_epoch(progress)  # saved after the last update, before its epoch was closed
+
     empty = False  # the rest of an epoch that was saved at its very end holds nothing; twice nothing is an error
     while (
         not progress.stop and (epochs is None or progress.epoch < epochs) and (steps is None or progress.step < steps)

@@ -439,7 +439,7 @@ def _total_steps(
 
     def default() -> tuple[int, str]:
         rows = len(data.train) if per_epoch else 0
-        return (min(60, max(10, round(200_000 / rows))) if rows else 10), say("epochs.rows", rows=f"{rows:,}")
+        return (min(30, max(10, round(150_000 / rows))) if rows else 10), say("epochs.rows", rows=f"{rows:,}")
 
     epochs = decisions.choose("epochs", default)
     return epochs * per_epoch if per_epoch else None
