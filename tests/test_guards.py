@@ -27,6 +27,8 @@ LEVELS = (
     ("guard",),
     ("loop", "evaluate", "checkpoint", "state", "run", "report", "weights", "doctor"),
     ("answers", "predict", "trial"),
+    ("choose",),
+    ("loaders", "match"),
     ("plan",),
     ("record",),
     ("session",),

@@ -13,6 +13,7 @@ from danlu import models, record, weights
 from danlu import run as run_folder
 from danlu.answers import Lines, Writer, row_of
 from danlu.data.labelled import open_labelled
+from danlu.device import Precision
 from danlu.errors import DanluError
 from danlu.finish import finish
 from danlu.fit import built
@@ -126,7 +127,8 @@ def load(path: str | Path, *, model: Any = None) -> Predictor:
     if isinstance(model, str) and is_reference(model):
         model = resolve(model)
     module = built(lambda: _module(config, schema, model, path), tensors, str(folder))
-    return Predictor(module, schema, config.get("scale", "logits"), trivial=tuple(config.get("trivial", ())))
+    precision = Precision("bf16" if config.get("precision") == "bf16" else "fp32")
+    return Predictor(module, schema, config.get("scale", "logits"), precision, trivial=tuple(config.get("trivial", ())))
 
 
 def _module(config: Mapping[str, Any], schema: Schema, model: Any, path: str | Path) -> nn.Module:

@@ -1,0 +1,173 @@
+"""What danlu decides by itself, each choice with its reason: batch size, threads, rates, precision, length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from danlu.data.columns import Data
+from danlu.data.loader import Loader
+from danlu.device import Precision
+from danlu.messages import say
+from danlu.optim import build_optimizer
+from danlu.schedule import Schedule, build_schedule
+from danlu.settings import Settings, parse_time
+from danlu.trial import choose_precision, few_batches, multiplications, range_test, trial_steps
+from danlu.types import Choice
+
+TRIAL_BATCHES = 4
+SMALL_WORK = 30e6  # multiplications of one batch's forward pass that one thread does as fast as several
+WARMUP = 0.05  # share of all updates
+
+
+class Decisions:
+    """Choices made on the way: told at once, and remembered for run.toml and for resuming."""
+
+    def __init__(self, before: dict[str, Any], tell: Callable[[Choice], None]) -> None:
+        self.before, self.tell, self.made = before, tell, dict(before)
+
+    def choose(self, what: str, make: Callable[[], tuple[Any, str]]) -> Any:
+        """The value decided when the run began, or a new one made now: ``make() -> (value, why)``."""
+        if what in self.before:
+            return self.before[what]
+        value, why = make()
+        self.made[what] = value
+        if why:
+            self.tell(Choice(what, _short(value), why))
+        return value
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def choose_batch_size(settings: Settings, data: Data, decisions: Decisions) -> Settings:
+    def default() -> tuple[int | None, str]:
+        if "batch_sampler" in data.loader:
+            return None, ""
+        if "batch_size" in data.loader:
+            return data.loader["batch_size"], say("batch_size.loader")
+        rows = len(data.train) if hasattr(data.train, "__len__") else 10_000
+        size = 32 if rows < 2_000 else 64 if rows < 20_000 else 128
+        return size, say("batch_size.rows", rows=f"{rows:,}")
+
+    if settings.batch_size is not None:
+        return settings
+    size = decisions.choose("batch_size", default)
+    return settings if size is None else replace(settings, batch_size=size)
+
+
+def choose_threads(model: nn.Module, batch: Any, device: torch.device, decisions: Decisions) -> None:
+    """Small batches run on one thread: sharing them out costs more than it saves, and far more on a busy machine."""
+    all_of_them = torch.get_num_threads()
+    if device.type != "cpu" or all_of_them == 1:
+        return
+
+    def count() -> tuple[int, str]:
+        work = multiplications(model, batch)
+        small = 0 < work < SMALL_WORK
+        return (1 if small else all_of_them), say("threads.small", work=f"{work / 1e6:.3g}") if small else ""
+
+    torch.set_num_threads(decisions.choose("threads", count))
+
+
+def make_optimizer(
+    spec: Any, settings: Settings, model: nn.Module, loader: Loader, criterion: Any, decisions: Decisions
+) -> tuple[torch.optim.Optimizer, Settings]:
+    if settings.lr != "auto":
+        return build_optimizer(spec, model, settings), settings
+
+    def measure() -> tuple[float, str]:
+        optimizer = build_optimizer(spec, model, replace(settings, lr=None))
+        rate, curve = range_test(model, optimizer, few_batches(loader, 100), criterion, Precision())
+        return rate, say("lr.range_test", steps=len(curve))
+
+    settings = replace(settings, lr=decisions.choose("lr", measure))
+    return build_optimizer(spec, model, settings), settings
+
+
+def make_schedule(asked: Any, settings: Settings, optimizer: Any, total: int | None, decisions: Decisions) -> Schedule:
+    """Cosine with a short warm-up for danlu's own optimizers; a user's optimizer is left at the rate he gave it."""
+    spec, began = settings.schedule, decisions.made.get("schedule_from", 0)
+    if spec is None:
+        ours = asked is None or isinstance(asked, str)
+        spec = "cosine" if ours and total is not None else "constant"
+        if spec == "cosine" and settings.warmup is None:
+            settings = replace(settings, warmup=WARMUP)
+        if not decisions.before:
+            why = "schedule.cosine" if spec == "cosine" else "schedule.unknown" if ours else "schedule.yours"
+            decisions.tell(Choice("schedule", spec, say(why)))
+    return build_schedule(spec, optimizer, settings, steps=None if total is None else total - began)
+
+
+def pick_precision(
+    settings: Settings,
+    model: nn.Module,
+    optimizer: Any,
+    loader: Loader,
+    criterion: Any,
+    device: Any,
+    decisions: Decisions,
+) -> Precision:
+    if settings.precision != "auto":
+        return Precision(settings.precision, device.type)
+
+    def measure() -> tuple[str, str]:
+        batches = few_batches(loader, TRIAL_BATCHES)
+        precision, choice = choose_precision(model, optimizer, batches, criterion, device)
+        return precision.name, choice.why
+
+    return Precision(decisions.choose("precision", measure), device.type)
+
+
+def choose_length(
+    settings: Settings,
+    per_epoch: int | None,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loader: Loader,
+    criterion: Any,
+    precision: Precision,
+    data: Data,
+    decisions: Decisions,
+) -> int | None:
+    """Updates in all; None when neither the caller nor the data's length tells."""
+    if settings.steps is not None:
+        return settings.steps
+    if settings.time is not None:
+        seconds = parse_time(settings.time)
+
+        def measure() -> tuple[int, str]:
+            each = trial_steps(model, optimizer, few_batches(loader, TRIAL_BATCHES), criterion, 8, precision)
+            each *= settings.accumulate
+            rows = len(data.train) if hasattr(data.train, "__len__") else 0
+            seen = len(data.val) if data.val is not None and hasattr(data.val, "__len__") else 0
+            share = seen / rows / 3 if rows else 0.1  # a forward pass takes about a third of an update
+            return max(1, int(seconds * 0.95 / (each * (1 + share)))), say("steps.time", each=f"{each * 1e3:.3g}")
+
+        return int(decisions.choose("total_steps", measure))
+    if settings.epochs is not None:
+        return settings.epochs * per_epoch if per_epoch else None
+
+    def default() -> tuple[int, str]:
+        rows = len(data.train) if per_epoch else 0
+        return (min(30, max(10, round(150_000 / rows))) if rows else 10), say("epochs.rows", rows=f"{rows:,}")
+
+    epochs = decisions.choose("epochs", default)
+    return epochs * per_epoch if per_epoch else None
+
+
+def has_length(loader: Any) -> bool:
+    try:
+        len(loader)
+    except TypeError:
+        return False
+    return True
+
+
+def batch_norm(model: nn.Module) -> str:
+    return next((name for name, m in model.named_modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)), "")

@@ -1,0 +1,63 @@
+"""The loaders of a run's parts: shuffled for training; in order, fixed and in larger batches for evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from danlu.choose import Decisions
+from danlu.data.columns import Columns, Data
+from danlu.data.loader import Loader
+from danlu.messages import say
+from danlu.settings import Settings
+
+EVAL_BYTES = 4 * 2**20  # inputs of one evaluation batch
+
+
+def make_loader(dataset: Any, data: Data, settings: Settings, *, evaluation: bool = False) -> Loader:
+    """The loader of a part: shuffled for training, in order and with larger batches for evaluation."""
+    brought = dict(data.loader)
+    options: dict[str, Any] = {"seed": settings.seed, "on_bad": settings.on_bad, "bad_limit": settings.bad_limit}
+    if settings.workers is not None:
+        brought["num_workers"] = settings.workers
+        if settings.workers == 0:
+            for name in ("prefetch_factor", "persistent_workers", "timeout", "multiprocessing_context"):
+                brought.pop(name, None)
+    size = settings.batch_size or brought.get("batch_size") or 1
+    if evaluation:
+        for name in ("sampler", "batch_sampler", "shuffle", "drop_last", "generator"):
+            brought.pop(name, None)
+        brought |= {"batch_size": _evaluation_rows(dataset, size), "shuffle": False}
+        loader = Loader(dataset, **brought, **options)
+        loader.fixed = True
+        return loader
+    if "batch_sampler" not in brought:
+        brought["batch_size"] = size
+        if "sampler" not in brought and "shuffle" not in brought:
+            brought["shuffle"] = not isinstance(dataset, torch.utils.data.IterableDataset)
+    return Loader(dataset, **brought, **options)
+
+
+def _evaluation_rows(dataset: Any, batch_size: int) -> int:
+    if not isinstance(dataset, Columns):
+        return batch_size
+    row = sum(t[:1].numel() * 4 for t in dataset.tensors)
+    return max(batch_size, min(1024, EVAL_BYTES // max(1, row)))
+
+
+def without_lonely_row(
+    loader: Loader, model: nn.Module, data: Data, settings: Settings, decisions: Decisions
+) -> Loader:
+    """BatchNorm cannot normalise one row; a last batch of one row is left out (another row each epoch)."""
+    size, rows = settings.batch_size, len(data.train) if hasattr(data.train, "__len__") else 0
+    if not size or size < 2 or rows % size != 1 or rows <= size or {"drop_last", "batch_sampler"} & data.loader.keys():
+        return loader
+    if not any(isinstance(m, nn.BatchNorm1d) for m in model.modules()):
+        return loader
+    decisions.choose("drop_last", lambda: (True, say("drop_last.batch_norm")))
+    shorter = make_loader(data.train, replace(data, loader={**data.loader, "drop_last": True}), settings)
+    shorter.check = loader.check
+    return shorter

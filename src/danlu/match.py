@@ -1,0 +1,111 @@
+"""Model, task and criterion matched to the data by one real batch, before anything is trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from danlu import models, tasks
+from danlu.batch import answer_of, split_batch
+from danlu.choose import Decisions, choose_threads
+from danlu.data.columns import Columns, Data
+from danlu.data.loader import Loader
+from danlu.data.user import known_targets
+from danlu.errors import DanluError
+from danlu.loop import row_names
+from danlu.settings import Settings
+from danlu.tasks import Criterion, Task
+from danlu.tasks.classification import check_labels
+from danlu.trial import few_batches, one_batch
+from danlu.types import Field, Schema
+
+
+def make_model(spec: Any, schema: Schema, decisions: Decisions) -> tuple[nn.Module, dict[str, Any]]:
+    """The module, and what load() needs to make it again; a user's own class is only named there, never imported."""
+    if spec is None:
+        spec = decisions.choose("model", lambda: models.default_name(schema))
+    if isinstance(spec, str):
+        arguments = models.arguments(spec, schema)
+        return models.build(spec, arguments), {"name": spec, "arguments": arguments}
+    if isinstance(spec, type):
+        module = models.instantiate(spec, schema)
+    elif isinstance(spec, nn.Module):
+        module = spec
+    elif callable(spec):
+        module = spec()
+    else:
+        raise DanluError("DL307", where="model", got=type(spec).__name__)
+    if not isinstance(module, nn.Module):
+        raise DanluError("DL307", where="model", got=type(module).__name__)
+    return module, {"class": f"{type(module).__module__}.{type(module).__qualname__}"}
+
+
+def try_one_batch(
+    loss: Any,
+    settings: Settings,
+    schema: Schema,
+    model: nn.Module,
+    loader: Loader,
+    data: Data,
+    device: torch.device,
+    decisions: Decisions,
+) -> tuple[Schema, Task, Criterion | None]:
+    """The criterion; and the task, where only the loss and the model's answer can tell it (a user's own data)."""
+    batch = next(iter(few_batches(loader, 1)), None)
+    if batch is None:
+        raise DanluError("DL304")
+    output, target, own_loss = one_batch(model, batch, None, device)
+    choose_threads(model, batch, device, decisions)
+    answer = answer_of(output)
+    if not settings.task and data.schema.origin in ("dataset", "arrays") and loss is not None:
+        told = tasks.infer_task(target[0] if isinstance(target, Tensor) else target, loss)
+        schema = replace(schema, task=told)
+    if schema.task in ("classification", "multilabel") and not schema.classes:
+        schema = _with_classes(schema, answer)
+    task = tasks.TASKS[schema.task]
+    if loss is None and own_loss is not None:
+        return schema, task, None
+    criterion = tasks.criterion(loss, task, schema, settings, _train_targets(data, schema)).to(device)
+    if settings.check:
+        task.check(answer, target, schema, criterion, model=model)
+        one_batch(model, batch, criterion, device)
+        if schema.task == "classification" and isinstance(answer, Tensor):
+            _check_all_labels(model, loader, data, criterion, answer)
+    return schema, task, criterion
+
+
+def _with_classes(schema: Schema, answer: Any) -> Schema:
+    """Name the classes "0", "1", … by the size of the model's answer; one unit stands for two classes."""
+    units = answer.shape[1] if isinstance(answer, Tensor) and answer.ndim > 1 else 1
+    names = tuple(map(str, range(units if units > 1 or schema.task == "multilabel" else 2)))
+    fields = tuple(replace(f, classes=names) if f.role == "target" else f for f in schema.fields)
+    if not schema.targets:
+        fields += (Field("target", "category", "target", classes=names),)
+    return replace(schema, fields=fields)
+
+
+def _train_targets(data: Data, schema: Schema) -> Tensor | None:
+    """All training targets where they lie in memory (class weights need them)."""
+    return data.train.column(-1) if isinstance(data.train, Columns) and schema.targets else None
+
+
+def _check_all_labels(model: nn.Module, loader: Loader, data: Data, criterion: Criterion, answer: Any) -> None:
+    """Labels out of range are named by row before any device kernel meets them: all at once, or batch by batch."""
+    classes = answer.shape[1] if answer.ndim > 1 and answer.shape[1] > 1 else 2
+    for part in (data.train, data.val, data.test):
+        if isinstance(part, Columns):
+            labels = part.column(-1)
+            if labels.ndim == 1 and not labels.is_floating_point():
+                check_labels(labels, classes, criterion, part.name)
+        elif (known := known_targets(part)) is not None and known.dtype.kind in "iu":
+            check_labels(torch.as_tensor(known), classes, criterion, lambda i: f"[{i}]")
+
+    def check(batch: Any) -> None:
+        target = split_batch(model, batch)[2]
+        if isinstance(target, Tensor) and target.ndim == 1 and not target.is_floating_point():
+            check_labels(target, classes, criterion, lambda i: row_names(loader, len(target), [i]))
+
+    loader.check = check
