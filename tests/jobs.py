@@ -56,11 +56,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "accumulate": {"workers": 0, "accumulate": 2, "clip_norm": 0.5},
     "patience": {"workers": 0, "patience": 1},
     "steps": {"workers": 0, "steps": 13, "epochs": None},
+    "worse": {"workers": 0, "lr": 10.0},
 }
 
 
 def step_lr(optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
-    return torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
+    return torch.optim.lr_scheduler.StepLR(optimizer, 2, gamma=0.5)
 
 
 def train(kind: str, run: str, stop_at: int = 0, leave_out: str = "", checkpoint_steps: int = 0) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from fork_server import ForkServer
 from test_resume import outcome
 
