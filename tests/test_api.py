@@ -282,3 +282,33 @@ def test_runs_from_python_objects_say_how_they_go_on() -> None:
     assert "run='own'" in caught.value.fix
     with pytest.raises(danlu.DanluError, match="DL314"):
         danlu.load(run.dir)
+
+
+def test_predicting_on_what_the_command_line_names(tmp_path: Path, digits: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(
+        "import torch\nfrom torch.utils.data import TensorDataset\n"
+        "x = torch.randn(64, 6, generator=torch.Generator().manual_seed(0))\n"
+        "data = TensorDataset(x, (x.sum(1) > 0).long())\n"
+        "class Net(torch.nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n        self.l = torch.nn.Linear(6, 2)\n"
+        "    def forward(self, x):\n        return self.l(x)\n"
+    )
+    run = danlu.train(f"{own}:data", model=f"{own}:Net", epochs=2, run="mine")
+    assert Path("runs/latest").resolve() == Path("mine").resolve() and not Path("latest").exists()
+    x = np.random.default_rng(0).normal(size=(5, 6)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    predictor = danlu.load(run.dir, model=f"{own}:Net")
+    by_file, by_array = predictor.predict([str(tmp_path / "x.npy")]), predictor.predict(x)
+    assert [a.scores for a in by_file] == [a.scores for a in by_array]
+    assert len(predictor.predict([f"{own}:data"])) == 64
+    with pytest.raises(danlu.DanluError, match="DL150"):
+        predictor.predict([str(tmp_path / "nothere.npy")])
+
+
+def test_predicting_on_an_mnist_folder_and_on_a_missing_table(digits: Path, penguins: Path) -> None:
+    images = danlu.train(str(digits), steps=5, precision="fp32")
+    assert len(danlu.load(images.dir).predict(str(digits))) == 1797
+    table = danlu.train(str(penguins), target="species", epochs=1)
+    with pytest.raises(danlu.DanluError, match="DL150"):
+        danlu.load(table.dir).predict(["nothere.csv"])

@@ -251,3 +251,24 @@ def test_an_empty_loader_and_a_loss_per_sample_are_errors() -> None:
         list(steps(model, empty, nn.MSELoss(), optimizer, epochs=1))
     with pytest.raises(danlu.DanluError, match="DL305"):
         danlu.step(model, (x, y), nn.MSELoss(reduction="none"), optimizer)
+
+
+class Heads(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(5, 1), nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return {"a": self.a(x), "b": self.b(x)}
+
+
+def test_a_dict_of_losses_in_step_and_steps() -> None:
+    x, y = data(12)
+    target = {"a": y, "b": torch.arange(12) % 3}
+    losses = {"a": (nn.MSELoss(), 0.5), "b": nn.CrossEntropyLoss()}
+    model = Heads()
+    expected = 0.5 * nn.MSELoss()(model.a(x), y) + nn.CrossEntropyLoss()(model.b(x), target["b"])
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    assert torch.equal(danlu.step(model, (x, target), losses, optimizer), expected.detach())
+    event = next(danlu.steps(model, [(x, target)], losses, optimizer, epochs=1))
+    assert isinstance(event, Stepped) and torch.equal(event.loss, expected.detach())

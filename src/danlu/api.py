@@ -94,6 +94,7 @@ def train(
             clip_value=wanted.clip_value,
             accumulate=wanted.accumulate,
             precision=plan.precision,
+            scaler=plan.scaler,
             progress=session.progress,
         ):
             if isinstance(event, Stepped):

@@ -52,7 +52,11 @@ def finish(session: Session) -> dict[str, Any]:
 def next_commands(session: Session) -> list[str]:
     """Lines to paste: use the model, test it on other data, train it further."""
     folder = session.folder.path
-    own = "" if "name" in session.plan.model_config["model"] else " --model my.py:" + type(session.plan.model).__name__
+    own, cls = "", type(session.plan.model)
+    if "name" not in session.plan.model_config["model"]:
+        if cls.__module__.startswith("torch."):  # put together in a script: nothing that a command line could name
+            return [f"danlu.load({str(folder)!r}, model=model).predict(x)"]
+        own = f" --model my.py:{cls.__name__}"
     lines = [f"danlu predict {folder} {example_input(session.plan)}{own}", f"danlu test {folder}{own}"]
     if session.plan.data.path is not None and session.plan.epochs:
         lines.append(f"danlu resume {folder} --epochs {2 * session.plan.epochs}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,10 +14,11 @@ from danlu.batch import Batches, forward, returned_loss, rows_of, to_device
 from danlu.device import Precision
 from danlu.errors import DanluError
 from danlu.guard import Guard, NotFinite, grad_norm
-from danlu.tasks.criterion import divisor, sums
+from danlu.tasks.criterion import divisor, one_loss, sums
 from danlu.types import Epoch, Stepped
 
 FP32 = Precision()
+Loss = Callable[..., Any] | Mapping[str, Any] | None
 _END = object()
 
 
@@ -54,7 +55,7 @@ class Average(Protocol):
 def step(
     model: nn.Module,
     batch: Any,
-    loss: Callable[..., Any] | None,
+    loss: Loss,
     optimizer: torch.optim.Optimizer,
     *,
     clip_norm: float | None = None,
@@ -67,7 +68,8 @@ def step(
 
     Args:
         batch: what it means is told in ``danlu.batch.forward``; ``(x, y)`` → ``loss(model(x), y)``.
-        loss: ``loss(output, target) -> 0-d tensor`` (or ``(sum, weight)``); None uses the output's own ``.loss``.
+        loss: ``loss(output, target) -> 0-d tensor`` (or ``(sum, weight)``); a dict of losses for several heads, with
+            ``(loss, weight)`` where they weigh differently; None uses the output's own ``.loss``.
         clip_norm: largest 2-norm of all gradients together. clip_value: largest absolute value of each element.
         guard: look at the gradients before the update; NaN or infinity raises DL301 and leaves the weights alone.
 
@@ -75,10 +77,11 @@ def step(
         The loss, a detached 0-d tensor on the model's device: the mean over the samples.
     """
     optimizer.zero_grad(set_to_none=True)
+    criterion: Callable[..., Any] | None = loss if loss is None or callable(loss) else one_loss(loss)
     if type(batch) is Batches:
         total: Any = 0.0
         weight: Any = 0.0
-        parts = sums(loss) if loss is not None else None
+        parts = sums(criterion) if criterion is not None else None
         for part in batch:
             with precision.autocast():
                 part_sum, part_weight = _sum_of(model, part, parts)
@@ -89,10 +92,10 @@ def step(
         value: Tensor = total / weight
     else:
         if precision.name == "fp32":
-            value = _mean_of(model, batch, loss)
+            value = _mean_of(model, batch, criterion)
         else:
             with precision.autocast():
-                value = _mean_of(model, batch, loss)
+                value = _mean_of(model, batch, criterion)
         (value if scaler is None else scaler.scale(value)).backward()
         value = value.detach()
 
@@ -115,7 +118,7 @@ def step(
 def steps(
     model: nn.Module,
     loader: Iterable[Any],
-    loss: Callable[..., Any] | None,
+    loss: Loss,
     optimizer: torch.optim.Optimizer,
     *,
     epochs: int | None = None,
@@ -127,6 +130,7 @@ def steps(
     accumulate: int = 1,
     precision: Precision = FP32,
     guard: bool = True,
+    scaler: torch.amp.GradScaler | None = None,
     progress: Progress | None = None,
     step: Callable[..., Tensor] = step,
 ) -> Iterator[Stepped | Epoch]:
@@ -143,11 +147,12 @@ def steps(
             another shape (two optimizers, distillation); clip, precision, guard and accumulation are then its business.
     """
     progress = progress or Progress()
+    loss = one_loss(loss)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     options: dict[str, Any] = {}
     if step is danlu_step:
         options = {"clip_norm": clip_norm, "clip_value": clip_value, "precision": precision, "guard": guard}
-        options["scaler"] = precision.scaler()
+        options["scaler"] = scaler or precision.scaler()
     elif accumulate > 1:
         raise DanluError("DL303")
     flags = [(module, module.training) for module in model.modules()]

@@ -69,6 +69,7 @@ class Plan:
     test_loader: Loader | None
     device: torch.device
     precision: Precision
+    scaler: torch.amp.GradScaler | None  # float16 only
     epochs: int | None
     limit: int | None  # updates after which the loop ends even inside an epoch (steps=, time=)
     total_steps: int | None
@@ -130,6 +131,7 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
         test_loader=make_loader(data.test, data, settings, evaluation=True) if data.test is not None else None,
         device=device,
         precision=precision,
+        scaler=precision.scaler(),
         epochs=None if limit else settings.epochs or decisions.made.get("epochs"),
         limit=limit,
         total_steps=total,

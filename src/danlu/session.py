@@ -72,7 +72,9 @@ class Session:
     def __post_init__(self) -> None:
         every = self.plan.settings.checkpoint_steps
         self.checkpoint_steps = every or 0
-        self.others = {f"loss{i}": m for i, m in enumerate(plan_losses(self.plan))}  # a loss may hold learnt weights
+        self.others: dict[str, Any] = {f"loss{i}": m for i, m in enumerate(plan_losses(self.plan))}  # learnt weights
+        if self.plan.scaler is not None:
+            self.others["scaler"] = self.plan.scaler
         self.log_steps = max(1, (self.plan.total_steps or 10 * LOGGED_STEPS) // LOGGED_STEPS)
         limit = self.plan.settings.time
         self.seconds_left = math.inf if limit is None else parse_time(limit) - self.elapsed_before
@@ -313,7 +315,7 @@ def open_session(asked: Asked, run: str | Path | None) -> Iterator[Session]:
         else:
             folder.cut(session.lines_before_training())
         reporter.start(replace(facts, step=session.progress.step))
-        folder.point_latest(folder.path.parent)
+        folder.point_latest()
         try:
             yield session
         except Exception as error:

@@ -223,6 +223,7 @@ def test_a_users_dataset() -> None:
     assert "no such sample" in got.bad[0].why
     assert torch.equal(read(data, TensorDataset(x)).tensors[0], x)
     assert torch.equal(read(data, torch.utils.data.DataLoader(TensorDataset(x), 3)).tensors[0], x)
+    Path("photo.jpg").write_bytes(b"")
     with pytest.raises(DanluError) as caught:
         read(data, "photo.jpg")
     assert caught.value.code == "DL181"

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, default_collate
 from danlu.data.images import threaded
 from danlu.data.inputs import as_tensor
 from danlu.data.kinds import is_table
+from danlu.data.paths import existing
 from danlu.data.prepare import prepare
 from danlu.data.rawitems import Item, as_bad, expanded, find_items
 from danlu.data.user import parts_of, user_error
@@ -55,6 +56,10 @@ def raw_batches(
         inputs = inputs() if callable(inputs) and not hasattr(inputs, "__getitem__") else inputs
     if isinstance(inputs, DataLoader):
         inputs = inputs.dataset
+    if isinstance(inputs, list) and len(inputs) == 1 and isinstance(inputs[0], (str, Path)):
+        inputs = inputs[0]  # one word of a command line
+        if is_reference(inputs):
+            return raw_batches(schema, inputs, batch_size=batch_size, max_pixels=max_pixels)
     if schema.origin == "table":
         return _tables(schema, inputs, batch_size)
     if schema.origin == "dataset":
@@ -159,8 +164,12 @@ def _made(item: Item | Bad) -> tuple[tuple[str, ...], tuple[Tensor, ...]] | Bad:
 def _samples(schema: Schema, inputs: Any, batch_size: int) -> Iterator[RawBatch]:
     """Tensors as they are, or the inputs of each sample of a dataset; nothing is changed."""
     names = [f.name for f in schema.inputs]
+    if isinstance(inputs, list) and inputs and all(isinstance(v, (str, Path)) for v in inputs):
+        for one in inputs:
+            yield from raw_batches(schema, one, batch_size=batch_size)
+        return
     if isinstance(inputs, (str, Path)):
-        raise DanluError("DL181", where=str(inputs))
+        inputs = _array_file(existing(inputs))
     if _is_tensor(inputs) or (isinstance(inputs, tuple) and all(map(_is_tensor, inputs)) and len(inputs) == len(names)):
         tensors = tuple(as_tensor(v) for v in (inputs if isinstance(inputs, tuple) else (inputs,)))
         if tensors[0].ndim == len(schema.inputs[0].shape):  # one sample
@@ -175,6 +184,16 @@ def _samples(schema: Schema, inputs: Any, batch_size: int) -> Iterator[RawBatch]
         bad = tuple(v for _, v in stretch if isinstance(v, Bad))
         batch = tuple(default_collate([v for _, v in good])) if good else None
         yield RawBatch(tuple(k for k, _ in good), batch, bad)
+
+
+def _array_file(path: Path) -> Any:
+    """The array of an .npy file, as training's dataset gave it to the model."""
+    if path.suffix.lower() != ".npy":
+        raise DanluError("DL181", where=str(path))
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DanluError("DL163", where=str(path), found=str(error)) from error
 
 
 def _is_tensor(value: Any) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from danlu.data.idx import is_idx, read_idx
+from danlu.data.idx import find_pairs, is_idx, read_idx
 from danlu.data.images import decode, is_image
 from danlu.data.inputs import as_tensor, encode_input
 from danlu.data.paths import existing
@@ -76,6 +76,8 @@ def find_items(schema: Schema, inputs: Any, max_pixels: int, *, alone: bool) -> 
             yield Bad(error.where, error.what)
             return
         folder = Path(inputs).expanduser().is_dir()
+        if folder and not any(is_image(path) for path in files):  # an MNIST folder: its images files
+            files, folder = [images for images, _ in find_pairs(Path(inputs).expanduser()).values()], False
         for path in files:
             if not folder or is_image(path):
                 yield from _file_items(schema, path, max_pixels)

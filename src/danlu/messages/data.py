@@ -281,7 +281,10 @@ SAYINGS: dict[str, Text] = {
         "样本里没有标签：由你的损失函数决定",
     ),
     # split
-    "data.split": ("{train} train, {val} validation, {test} test", "训练 {train}，验证 {val}，测试 {test}"),
+    "data.split.train": ("{count} train", "训练 {count}"),
+    "data.split.val": ("{count} validation", "验证 {count}"),
+    "data.split.test": ("{count} test", "测试 {count}"),
+    "data.split.comma": (", ", "，"),
     "data.split.asked_both": (
         "no split was given: 15 % and 15 %, equal rows on one side",
         "没有给出划分：各取 15 %，内容相同的行放在同一边",

@@ -52,5 +52,5 @@ def row(results: Mapping[str, float], key: str) -> str:
 
 def example(schema: Schema) -> str:
     if schema.origin == "table":
-        return "{" + ", ".join(f'"{f.name}": …' for f in schema.inputs[:3]) + "}"
+        return '"new.csv"'
     return '"photo.jpg"' if schema.origin in ("images", "idx") else "x"

@@ -86,7 +86,8 @@ def criterion(
     ``train_targets`` are needed for ``class_weights="balanced"`` only.
     """
     if isinstance(spec, Mapping):
-        return _several(spec, task, settings)
+        _refuse_settings(dict(spec), settings)
+        return several(spec)
     made_here = spec is None or isinstance(spec, str)
     loss = make_loss(spec, task.default_loss)
     if made_here:
@@ -146,10 +147,15 @@ def _refuse_settings(loss: Any, settings: Settings) -> None:
             raise DanluError("DL219", where=key, setting=key, loss=loss_name(loss))
 
 
-def _several(spec: Mapping[str, Any], task: Task, settings: Settings) -> Criterion:
+def one_loss(loss: Any) -> Any:
+    """A dict of losses as one callable; anything else as it is."""
+    return several(loss) if isinstance(loss, Mapping) else loss
+
+
+def several(spec: Mapping[str, Any]) -> Criterion:
+    """The sum of a dict of losses, each over its own head; values are losses or ``(loss, weight)``."""
     if not spec:
         raise DanluError("DL220", where="loss={}")
-    _refuse_settings(dict(spec), settings)
     parts: list[tuple[str, Part, float]] = []
     for name, value in spec.items():
         loss, weight = value if isinstance(value, (tuple, list)) and len(value) == 2 else (value, 1.0)
