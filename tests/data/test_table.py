@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.data.delimited import parse
+from danlu.data.delimited import Dialect, _read_arrow, parse
 from danlu.data.table import Table, read_table
 from danlu.errors import DanluError
 from danlu.settings import Settings
@@ -105,6 +106,23 @@ def test_no_ragged_row_is_shifted_or_padded(rows: list[list[str]]) -> None:
     assert [list(r.values()) for r in found.columns.to_pylist()] == [head, *(r for _, r in truth if len(r) == 3)]
     assert found.lines.tolist() == [2, *(line for line, r in truth if len(r) == 3)]
     assert [b.where for b in found.bad] == [f"t.csv:{line}" for line in ragged]
+
+
+def test_threads_of_arrow_hold_no_python_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dropped there while the process ends with an error, one would abort it: exit 134 instead of 1."""
+    body = b"a,b,c\n1,2,3\n1,2\n" * 3
+    before = sys.getrefcount(body)
+    seen: list[tuple[int, Any]] = []
+
+    def read(source: Any, reading: Any, parsing: Any, converting: Any) -> Any:
+        del source
+        seen.append((sys.getrefcount(body), parsing.invalid_row_handler))
+        raise pa.ArrowInvalid("a row is ragged")
+
+    monkeypatch.setattr("danlu.data.delimited.arrow_csv.read_csv", read)
+    assert _read_arrow(body, Dialect(",", True, False), 3) is None
+    ((held, handler),) = seen
+    assert held <= before + 1 and handler is None  # one more: the argument of _read_arrow
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030", "gbk"])

@@ -198,41 +198,40 @@ def _records(
     if body.count(b"\r") != body.count(b"\r\n"):
         physical = -1  # a lone carriage return may end a line too
     if not dialect.spaces:
-        cells, wrong = _read_arrow(body, dialect, len(head))
-        if cells is not None and not wrong and cells.num_rows == physical:
+        cells = _read_arrow(body, dialect, len(head))
+        if cells is not None and cells.num_rows == physical:
             return cells, np.arange(first, first + physical), []
-        if cells is not None and not wrong:
+        if cells is not None:
             starts = np.fromiter((s for s, _ in _scan(body.decode(), dialect)), np.int64)
             if len(starts) == cells.num_rows:
                 return cells, starts + (first - 1), []
     return _read_python(body.decode(), dialect, path, first)
 
 
-def _read_arrow(body: bytes, dialect: Dialect, width: int) -> tuple[pa.Table | None, int]:
-    wrong = 0
+def _read_arrow(body: bytes, dialect: Dialect, width: int) -> pa.Table | None:
+    """The cells, or None where a row has another width: then the slower reader names it.
 
-    def skip(row: object) -> str:
-        nonlocal wrong
-        wrong += 1
-        return "skip"
-
+    Arrow's threads get no Python object, neither ``body`` nor an ``invalid_row_handler``: dropping one there while the
+    process ends with our error aborts it (std::terminate in PyGILState_Ensure).
+    """
+    source = pa.BufferOutputStream()
+    source.write(body)
     try:
         cells = arrow_csv.read_csv(
-            pa.BufferReader(body),
+            pa.BufferReader(source.getvalue()),
             arrow_csv.ReadOptions(autogenerate_column_names=True, block_size=min(max(len(body) + 1, 64), 2**30)),
             arrow_csv.ParseOptions(
                 delimiter=dialect.delimiter,
                 quote_char='"' if dialect.quoted else False,
                 newlines_in_values=dialect.quoted,
-                invalid_row_handler=skip,
             ),
             arrow_csv.ConvertOptions(
                 column_types={f"f{i}": pa.string() for i in range(width)}, strings_can_be_null=False, check_utf8=False
             ),
         )
     except (pa.ArrowInvalid, pa.ArrowCapacityError):
-        return None, wrong
-    return (cells if cells.num_columns == width else None), wrong
+        return None
+    return cells if cells.num_columns == width else None
 
 
 def _read_python(
