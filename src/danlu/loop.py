@@ -61,7 +61,7 @@ def step(
     clip_norm: float | None = None,
     clip_value: float | None = None,
     precision: Precision = FP32,
-    guard: bool = True,
+    guard: Guard | bool = True,
     scaler: torch.amp.GradScaler | None = None,
 ) -> Tensor:
     """One update of the model: forward, loss, backward, clip, optimizer step.
@@ -102,7 +102,8 @@ def step(
     if scaler is not None:  # it skips updates with infinite gradients itself, by lowering its scale
         scaler.unscale_(optimizer)
     elif guard:
-        Guard.of(optimizer).look(grad_norm(optimizer), value, model, batch, optimizer)
+        watch = guard if isinstance(guard, Guard) else Guard.of(optimizer)
+        watch.look(value, model, batch, optimizer)
     if clip_value is not None:
         nn.utils.clip_grad_value_(_parameters(optimizer), clip_value)
     if clip_norm is not None:
@@ -151,7 +152,8 @@ def steps(
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     options: dict[str, Any] = {}
     if step is danlu_step:
-        options = {"clip_norm": clip_norm, "clip_value": clip_value, "precision": precision, "guard": guard}
+        options = {"clip_norm": clip_norm, "clip_value": clip_value, "precision": precision}
+        options["guard"] = guard and Guard.of(optimizer)
         options["scaler"] = scaler or precision.scaler()
     elif accumulate > 1:
         raise DanluError("DL303")
