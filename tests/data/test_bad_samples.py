@@ -77,6 +77,23 @@ def test_a_failing_collate_names_the_line_and_the_samples(workers: int) -> None:
     assert "test_bad_samples.py" in told.value.where and "samples[9]" in told.value.why
 
 
+@pytest.mark.parametrize("odd", [2, 3])
+def test_a_sample_behind_a_subset_goes_by_its_own_index(odd: int) -> None:
+    """danlu's validation split is a Subset: its positions mean nothing to the user."""
+    short = Made(lambda i: torch.zeros(2 if i == odd else 3))
+    with pytest.raises(DanluError) as told:
+        list(Loader(Subset(short, [odd, 5, 4, 7]), 4))
+    assert (told.value.code, told.value.where) == ("DL192", f"[{odd}]")
+    assert f"[{odd}] (2,)" in told.value.what and "(3,) ≠" in told.value.what
+
+    def collate(samples: list[Any]) -> Any:
+        return samples[9]
+
+    with pytest.raises(DanluError) as told:
+        list(Loader(Subset(short, [5, 4, 3]), 5, collate_fn=collate))
+    assert "samples 5, 4, 3:" in told.value.what
+
+
 def test_samples_of_unequal_shape_are_named() -> None:
     with pytest.raises(DanluError) as told:
         list(Loader(Made(lambda i: (torch.zeros(3 if i != 6 else 4), i)), 4))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -134,8 +135,25 @@ class Reader:
         try:
             batch = self.collate(samples[0] if self.single else samples)
         except Exception as error:
-            return Fetched(failure=collate_failure(self.collate, samples, task, bad, error))
+            return Fetched(failure=self._collate_failure(samples, task, bad, error))
         return Fetched(batch, len(samples), len(task.indices), bad)
+
+    def _collate_failure(
+        self, samples: list[Any], task: Task, bad: tuple[tuple[Any, str, str], ...], error: Exception
+    ) -> Failure:
+        """DL191 for the user's own collate function, DL192 when torch's cannot stack the samples."""
+        if isinstance(error, DanluError):
+            return Failure(error, error)
+        left_out = {row[0] for row in bad}
+        rows = [i for i in map(_plain, task.indices) if i not in left_out]
+        if self.collate is default_collate:
+            names = [name_of(self.dataset, i) for i in rows]
+            where, what = _uneven(samples, names)
+            return Failure(DanluError("DL192", where=where or names[0], error=what or str(error)), error)
+        told = user_error(None, error)
+        listed = ", ".join(str(index_of(self.dataset, i)) for i in rows[:8]) + (", …" if len(rows) > 8 else "")
+        facts = {"rows": listed, "error": told.facts["error"], "line": told.facts["line"]}
+        return Failure(DanluError("DL191", where=told.where, **facts), error)
 
     # ---- iterable datasets: what they draw goes on from sample to sample
 
@@ -230,30 +248,14 @@ def bad_of(dataset: Any, index: Any, error: Exception) -> tuple[str, str]:
     return name_of(dataset, index), f"{type(error).__name__}: {error} ({user_error(None, error).where})"
 
 
-def collate_failure(
-    collate: Callable[[Any], Any], samples: list[Any], task: Task, bad: tuple[Any, ...], error: Exception
-) -> Failure:
-    """DL191 for the user's own collate function, DL192 when torch's cannot stack the samples."""
-    if isinstance(error, DanluError):
-        return Failure(error, error)
-    left_out = {row[0] for row in bad}
-    indices = [i for i in map(_plain, task.indices) if i not in left_out]
-    if collate is default_collate:
-        what = _uneven(samples, indices) or str(error)
-        return Failure(DanluError("DL192", where=f"[{indices[0]}]", error=what), error)
-    told = user_error(None, error)
-    rows = ", ".join(map(str, indices[:8])) + (", …" if len(indices) > 8 else "")
-    facts = {"rows": rows, "error": told.facts["error"], "line": told.facts["line"]}
-    return Failure(DanluError("DL191", where=told.where, **facts), error)
-
-
-def _uneven(samples: list[Any], indices: list[Any]) -> str:
-    """The first two samples whose tensors differ in shape, with their indices; empty if that is not the trouble."""
+def _uneven(samples: list[Any], names: list[str]) -> tuple[str, str]:
+    """(name, what) of the first sample whose shapes are not the usual ones; ("", "") if that is not the trouble."""
     shapes = [_shapes(s) for s in samples]
-    for index, shape in zip(indices, shapes):
-        if shape != shapes[0]:
-            return f"[{indices[0]}] {shapes[0]} ≠ [{index}] {shape}"
-    return ""
+    usual = Counter(shapes).most_common(1)[0][0]
+    odd = next((i for i, shape in enumerate(shapes) if shape != usual), None)
+    if odd is None:
+        return "", ""
+    return names[odd], f"{names[shapes.index(usual)]} {usual} ≠ {names[odd]} {shapes[odd]}"
 
 
 def _shapes(value: Any) -> str:

@@ -19,7 +19,7 @@ from torch.utils.data._utils import worker as torch_worker
 
 from danlu.data.order import WORKER, stream_seed
 from danlu.data.sampling import Task
-from danlu.data.seeded import Failure, Fetched, Reader
+from danlu.data.seeded import Failure, Fetched, Reader, index_of
 from danlu.data.user import user_error
 from danlu.errors import DanluError
 
@@ -82,7 +82,8 @@ class Workers:
             if not all(w.is_alive() for w in self._torch._workers):
                 raise self._died() from error
             if "timed out after" in str(error):
-                rows = ", ".join(map(str, pending[0].indices[:8])) if pending else ""
+                dataset = self._loader.dataset.dataset  # type: ignore[attr-defined]  # the reader's
+                rows = ", ".join(str(index_of(dataset, i)) for i in pending[0].indices[:8]) if pending else ""
                 _kill(self._torch)  # the stuck one would be waited for
                 raise DanluError("DL196", where=f"[{rows}]", seconds=self._loader.timeout) from error
             raise
