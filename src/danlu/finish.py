@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from danlu import metrics, state
+from danlu import metrics
 from danlu.batch import split_batch
-from danlu.checkpoint import load_step
 from danlu.data.columns import Columns
 from danlu.data.user import known_targets
 from danlu.device import kept_randomness
 from danlu.evaluate import Evaluation
-from danlu.messages import say
+from danlu.lookup import is_reference
 from danlu.plan import Plan
 from danlu.predict import test_results
 from danlu.report import events
 from danlu.report.card import model_card
 from danlu.session import Session, monitor
-from danlu.types import Choice
 from danlu.weights import save_model
 
 
@@ -50,21 +50,16 @@ def finish(session: Session) -> dict[str, Any]:
 
 
 def next_commands(session: Session) -> list[str]:
-    """Lines to paste: use the model, test it on other data, train it further."""
-    folder = session.folder.path
-    own, cls = "", type(session.plan.model)
-    if "name" not in session.plan.model_config["model"]:
-        if cls.__module__.startswith("torch."):  # put together in a script: nothing that a command line could name
-            return [f"danlu.load({str(folder)!r}, model=model).predict(x)"]
-        own = f" --model my.py:{cls.__name__}"
-    lines = [f"danlu predict {folder} {example_input(session.plan)}{own}", f"danlu test {folder}{own}"]
-    if session.plan.data.path is not None and session.plan.epochs:
-        lines.append(f"danlu resume {folder} --epochs {2 * session.plan.epochs}")
-    return lines
-
-
-def example_input(plan: Plan) -> str:
-    return {"table": "new.csv", "images": "photo.jpg"}.get(plan.schema.origin, "x.npy")
+    """Lines that can be pasted as they are: use the model, test it, train it further."""
+    folder, asked, epochs = shlex.quote(str(session.folder.path)), session.plan.asked, session.plan.epochs
+    named = asked.model is None or isinstance(asked.model, str)
+    source = asked.test or asked.data
+    if not named or not isinstance(asked.data, (str, Path)) or not isinstance(source, (str, Path)):
+        load = f"danlu.load({str(session.folder.path)!r}{'' if named else ', model=model'})"
+        return [f"{load}.predict(x)"]
+    own = f" --model {asked.model}" if is_reference(asked.model) else ""
+    lines = [f"danlu predict {folder} {shlex.quote(str(source))}{own}", f"danlu test {folder}{own}"]
+    return [*lines, f"danlu resume {folder} --epochs {2 * epochs}"] if epochs else lines
 
 
 def deliver_best(session: Session) -> None:

@@ -11,6 +11,7 @@ from torch import nn
 from danlu.choose import Decisions
 from danlu.data.columns import Columns, Data
 from danlu.data.loader import Loader
+from danlu.device import pick_device
 from danlu.messages import say
 from danlu.settings import Settings
 
@@ -26,6 +27,8 @@ def make_loader(dataset: Any, data: Data, settings: Settings, *, evaluation: boo
         if settings.workers == 0:
             for name in ("prefetch_factor", "persistent_workers", "timeout", "multiprocessing_context"):
                 brought.pop(name, None)
+    if pick_device(settings.device).type == "cuda":
+        brought.setdefault("pin_memory", True)  # copies to the GPU then overlap with its work
     size = settings.batch_size or brought.get("batch_size") or 1
     if evaluation:
         for name in ("sampler", "batch_sampler", "shuffle", "drop_last", "generator"):

@@ -87,12 +87,10 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     device = pick_device(settings.device)
     if "size" in chosen:
         settings = replace(settings, size=chosen["size"])
-    asked = replace(
-        asked, model=_resolved(asked.model), loss=_resolved(asked.loss), optimizer=_resolved(asked.optimizer)
-    )
-    own_model = asked.model is not None and not isinstance(asked.model, str)
+    wanted_model, loss, wanted_optimizer = (_resolved(spec) for spec in (asked.model, asked.loss, asked.optimizer))
+    own_model = wanted_model is not None and not isinstance(wanted_model, str)
     data = load_data(
-        asked.data, asked.test, asked.val, settings, layout=models.layout_of(asked.model), own_model=own_model
+        asked.data, asked.test, asked.val, settings, layout=models.layout_of(wanted_model), own_model=own_model
     )
     for choice in data.choices:
         if not chosen:
@@ -101,13 +99,13 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
 
     seed_everything(settings.seed)
     schema = replace(data.schema, task=cast(TaskName, settings.task)) if settings.task else data.schema
-    model, config = make_model(asked.model, schema, decisions)
+    model, config = make_model(wanted_model, schema, decisions)
     model.to(device)
     loader = make_loader(data.train, data, settings)
-    schema, task, criterion = try_one_batch(asked.loss, settings, schema, model, loader, data, device, decisions)
+    schema, task, criterion = try_one_batch(loss, settings, schema, model, loader, data, device, decisions)
     loader = without_lonely_row(loader, model, data, settings, decisions)
 
-    optimizer, settings = make_optimizer(asked.optimizer, settings, model, loader, criterion, decisions)
+    optimizer, settings = make_optimizer(wanted_optimizer, settings, model, loader, criterion, decisions)
     precision = pick_precision(settings, model, optimizer, loader, criterion, device, decisions)
     steps_per_epoch = math.ceil(len(loader) / settings.accumulate) if has_length(loader) else None
     total = choose_length(settings, steps_per_epoch, model, optimizer, loader, criterion, precision, data, decisions)
@@ -124,7 +122,7 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
         model_config={"model": config, "scale": tasks.scale_of(criterion), "precision": precision.name},
         criterion=criterion,
         optimizer=optimizer,
-        schedule=make_schedule(asked.optimizer, settings, optimizer, total, decisions),
+        schedule=make_schedule(wanted_optimizer, settings, optimizer, total, decisions),
         ema=Ema(model, settings.ema) if settings.ema is not None else None,
         loader=loader,
         val_loader=make_loader(data.val, data, settings, evaluation=True) if data.val is not None else None,
