@@ -9,18 +9,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from danlu import metrics
+from danlu import metrics, state
 from danlu.batch import split_batch
+from danlu.checkpoint import load_step
 from danlu.data.columns import Columns
 from danlu.data.user import known_targets
 from danlu.device import kept_randomness
 from danlu.evaluate import Evaluation
 from danlu.lookup import is_reference
+from danlu.messages import say
 from danlu.plan import Plan
 from danlu.predict import test_results
 from danlu.report import events
 from danlu.report.card import model_card
 from danlu.session import Session, monitor
+from danlu.types import Choice
 from danlu.weights import save_model
 
 
