@@ -159,6 +159,10 @@ WRONG: list[tuple[str, str, Any, Any, Schema, Any]] = [
     ("DL209", "multilabel", torch.randn(B, 3), torch.full((B, 3), 2.0), LABELS, None),
     ("DL210", "regression", torch.randn(B), torch.tensor([-1.0, 0, 1, 2]), NUMBER, "PoissonNLLLoss"),
     ("DL211", "regression", torch.randn(B), torch.tensor([0.0, float("nan"), 1, 2]), NUMBER, None),
+    ("DL230", "classification", torch.tensor([[-0.1], [0.5], [0.9], [3.0]]), LONG % 2, BINARY, "BCELoss"),
+    ("DL230", "multilabel", torch.randn(B, 3) + 2, torch.ones(B, 3), LABELS, "BCELoss"),
+    ("DL231", "classification", torch.randn(B, 3), LONG, CLASSES, "NLLLoss"),
+    ("DL231", "classification", torch.randn(B, 3).softmax(1), LONG, CLASSES, "NLLLoss"),
 ]
 
 
@@ -168,10 +172,31 @@ def test_what_does_not_fit_is_named(code: str, task: str, output: Any, target: A
         checked(task, output, target, schema, loss)
     said = str(error.value)
     assert error.value.code == code and len(said.splitlines()) <= 8
-    if code not in ("DL208", "DL209", "DL210", "DL211"):
+    if code not in ("DL208", "DL209", "DL210", "DL211", "DL230", "DL231"):
         assert "Linear(in_features=8" in said  # the last layer
         assert isinstance(output, tuple) or str(tuple(output.shape)) in said  # both shapes
         assert str(tuple(target.shape)) in said
+
+
+def test_outputs_of_the_right_scale_pass() -> None:
+    checked("classification", torch.rand(B, 1), LONG % 2, BINARY, "BCELoss")
+    checked("classification", torch.randn(B, 3).log_softmax(1), LONG, CLASSES, "NLLLoss")
+    checked("multilabel", torch.rand(B, 3), torch.ones(B, 3), LABELS, "BCELoss")
+
+
+@pytest.mark.parametrize(("output", "other"), [(torch.rand(B, 1), "BCELoss"), (torch.randn(B, 1), "BCEWithLogitsLoss")])
+def test_one_unit_is_told_the_loss_that_fits_its_scale(output: Tensor, other: str) -> None:
+    with pytest.raises(DanluError) as error:
+        checked("classification", output, LONG % 2, BINARY)
+    assert error.value.code == "DL204" and error.value.fix.startswith(f"loss='{other}'")
+    checked("classification", output, LONG % 2, BINARY, other)  # and what it says works
+
+
+def test_labels_counted_from_one_are_not_the_models_fault() -> None:
+    three = Schema((Field("y", "category", "target", classes=("0", "1", "2", "3")),), "classification")
+    with pytest.raises(DanluError) as error:
+        checked("classification", torch.randn(B, 3), torch.tensor([1, 2, 3, 1]), three)
+    assert error.value.code == "DL208" and "y = y - y.min()" in error.value.fix
 
 
 def test_a_label_out_of_range_names_its_row() -> None:

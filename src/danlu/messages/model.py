@@ -50,8 +50,8 @@ ERRORS: dict[str, ErrorText] = {
             "输出 {output}，目标 {target}：这样损失恒为 0",
         ),
         (
-            "nn.Linear(…, {classes}), or loss='BCEWithLogitsLoss'",
-            "nn.Linear(…, {classes})，或者 loss='BCEWithLogitsLoss'",
+            "loss={other!r}, or nn.Linear(…, {classes}) with labels 0 to {last} as integers (y.long())",
+            "loss={other!r}，或者改成 nn.Linear(…, {classes})，标签用 0 到 {last} 的整数（y.long()）",
         ),
     ),
     "DL205": (
@@ -222,6 +222,28 @@ ERRORS: dict[str, ErrorText] = {
         (
             "give the Dataset a `targets` array, or class_weights=[1.0, 3.5, …]",
             "给 Dataset 加上 targets 数组，或写 class_weights=[1.0, 3.5, …]",
+        ),
+    ),
+    "DL230": (
+        ("{loss} needs outputs between 0 and 1", "{loss} 要求输出在 0 和 1 之间"),
+        (
+            "this model gives {low} to {high}: there is no sigmoid at its end",
+            "这个模型的输出是 {low} 到 {high}：最后没有 sigmoid",
+        ),
+        (
+            "loss='BCEWithLogitsLoss' (it takes the sigmoid itself), or nn.Sigmoid() after the last layer",
+            "loss='BCEWithLogitsLoss'（自带 sigmoid），或者在最后一层之后加 nn.Sigmoid()",
+        ),
+    ),
+    "DL231": (
+        ("{loss} needs logarithms of probabilities", "{loss} 要求输出是概率的对数"),
+        (
+            "this model gives {low} to {high}, and exp(output) does not add up to 1: the loss would fall without end",
+            "这个模型的输出是 {low} 到 {high}，exp(输出) 之和不等于 1：损失会一直下降，却学不到东西",
+        ),
+        (
+            "loss='CrossEntropyLoss' (it takes log_softmax itself), or nn.LogSoftmax(dim=1) after the last layer",
+            "loss='CrossEntropyLoss'（自带 log_softmax），或者在最后一层之后加 nn.LogSoftmax(dim=1)",
         ),
     ),
     # models

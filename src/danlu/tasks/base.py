@@ -100,3 +100,18 @@ def require_rows(output: Any, target: Any, model: nn.Module | None) -> tuple[Ten
     if not output.ndim or not target.ndim or len(output) != len(target):
         raise DanluError("DL201", where=last_layer(model), output=shape(output), target=shape(target))
     return output, target
+
+
+def check_scale(output: Tensor, loss: Any, model: nn.Module | None) -> None:
+    """What BCELoss and NLLLoss take for granted about a model's output; both train on without it, or stop in torch."""
+    module = getattr(loss, "module", loss)
+    facts = {"loss": loss_name(loss), "low": f"{output.min():.3g}", "high": f"{output.max():.3g}"}
+    if isinstance(module, nn.BCELoss) and bool(((output < 0) | (output > 1)).any()):
+        raise DanluError("DL230", where=last_layer(model), **facts)
+    if isinstance(module, nn.NLLLoss) and bool((output.float().logsumexp(1).abs() > 0.01).any()):
+        raise DanluError("DL231", where=last_layer(model), **facts)
+
+
+def is_probability(output: Tensor) -> bool:
+    """Whether every value lies inside (0, 1): a sigmoid stands at the model's end."""
+    return bool(((output > 0) & (output < 1)).all())

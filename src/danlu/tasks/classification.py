@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from danlu.errors import DanluError
-from danlu.tasks.base import Task, last_layer, loss_name, require_rows, scale_of, shape
+from danlu.tasks.base import Task, check_scale, is_probability, last_layer, loss_name, require_rows, scale_of, shape
 from danlu.types import Prediction, Schema
 
 
@@ -52,7 +52,9 @@ def check(
         classes = 2 if units == 1 else units
     else:
         if units < 2:
-            raise DanluError("DL204", where=last_layer(model), classes=max(2, len(schema.classes)), **seen)
+            classes = max(2, len(schema.classes))
+            other = "BCELoss" if is_probability(output) else "BCEWithLogitsLoss"
+            raise DanluError("DL204", where=last_layer(model), classes=classes, last=classes - 1, other=other, **seen)
         if target.ndim == output.ndim == 2 and target.shape[1] == 1:
             raise DanluError("DL205", where=last_layer(model), **seen)
         soft = target.is_floating_point()
@@ -61,10 +63,17 @@ def check(
         ):
             raise DanluError("DL206" if soft else "DL207", where=last_layer(model), **seen)
         classes = units
-    if schema.classes and len(schema.classes) != classes:
+    if schema.classes and len(schema.classes) != classes and not _counted_from_one(target, schema, units):
         raise DanluError("DL202", where=last_layer(model), units=units, classes=len(schema.classes), **seen)
     if target.ndim == 1 or not target.is_floating_point():
         check_labels(target, classes, loss, row)
+    check_scale(output, loss, model)
+
+
+def _counted_from_one(target: Tensor, schema: Schema, units: int) -> bool:
+    """Labels 1 to C for a model with C outputs: it is not the model that is wrong."""
+    numbers = tuple(str(i) for i in range(units + 1))
+    return schema.classes == numbers and bool((target > 0).all()) and bool((target == units).any())
 
 
 def check_labels(target: Tensor, classes: int, loss: Any = None, row: Callable[[int], str] | None = None) -> None:

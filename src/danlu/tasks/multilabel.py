@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from danlu.errors import DanluError
-from danlu.tasks.base import Task, last_layer, loss_name, require_rows, scale_of, shape
+from danlu.tasks.base import Task, check_scale, last_layer, loss_name, require_rows, scale_of, shape
 from danlu.types import Prediction, Schema
 
 
@@ -45,6 +45,7 @@ def check(
         i = int(bad.nonzero()[0, 0])
         where = row(i) if row else f"row {i} of the batch"
         raise DanluError("DL209", where=where, value=target[bad].flatten()[0].item())
+    check_scale(output, loss, model)
 
 
 def predictions(decoded: Tensor, schema: Schema) -> list[Prediction]:
