@@ -59,9 +59,9 @@ def test_what_a_reference_is(text: object, yes: bool) -> None:
 
 
 def test_finds_names_and_names_inside(tmp_path: Path) -> None:
-    write(tmp_path / "mine.py", "class Outer:\n    inner = 7\n")
-    assert resolve(f"{tmp_path}/mine.py:Outer.inner") == 7
-    assert resolve(f"{tmp_path}/mine.py:Outer") is sys.modules["mine"].Outer
+    write(tmp_path / "holds_outer.py", "class Outer:\n    inner = 7\n")
+    assert resolve(f"{tmp_path}/holds_outer.py:Outer.inner") == 7
+    assert resolve(f"{tmp_path}/holds_outer.py:Outer") is sys.modules["holds_outer"].Outer
 
 
 def test_imports_beside_the_file_work_and_nothing_is_written(tmp_path: Path) -> None:

@@ -195,12 +195,14 @@ def test_a_closed_generator_leaves_no_worker_behind() -> None:
     model = net()
     loader = danlu.Loader(Slow(), batch_size=4, num_workers=2)
     events = steps(model, loader, nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=0.1))
-    next(events)
     mine = psutil.Process()
-    assert len([c for c in mine.children() if "resource_tracker" not in " ".join(c.cmdline())]) >= 2
+    before = {c.pid for c in mine.children()}
+    next(events)
+    workers = [c for c in mine.children() if c.pid not in before and "tracker" not in " ".join(c.cmdline())]
+    assert len(workers) == 2
     events.close()
     gc.collect()
-    left = [c for c in mine.children() if c.is_running() and "resource_tracker" not in " ".join(c.cmdline())]
+    left = [c for c in workers if c.is_running()]
     psutil.wait_procs(left, timeout=10)
     assert not [c for c in left if c.is_running() and c.status() != psutil.STATUS_ZOMBIE]
 
