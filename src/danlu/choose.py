@@ -1,4 +1,4 @@
-"""What danlu decides by itself, each choice with its reason: batch size, threads, rates, precision, length."""
+"""What danlu decides by itself, each choice with its reason: batch size, rates, precision, length."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from danlu.messages import say
 from danlu.optim import build_optimizer
 from danlu.schedule import Schedule, build_schedule
 from danlu.settings import Settings, parse_time
-from danlu.trial import choose_precision, few_batches, multiplications, range_test, trial_steps
+from danlu.trial import choose_precision, few_batches, range_test, trial_steps
 from danlu.types import Choice
 
 TRIAL_BATCHES = 4
-SMALL_WORK = 30e6  # multiplications of one batch's forward pass that one thread does as fast as several
 WARMUP = 0.05  # share of all updates
 
 
@@ -59,20 +58,6 @@ def choose_batch_size(settings: Settings, data: Data, decisions: Decisions) -> S
         return settings
     size = decisions.choose("batch_size", default)
     return settings if size is None else replace(settings, batch_size=size)
-
-
-def choose_threads(model: nn.Module, batch: Any, device: torch.device, decisions: Decisions) -> None:
-    """Small batches run on one thread: sharing them out costs more than it saves, and far more on a busy machine."""
-    all_of_them = torch.get_num_threads()
-    if device.type != "cpu" or all_of_them == 1:
-        return
-
-    def count() -> tuple[int, str]:
-        work = multiplications(model, batch)
-        small = 0 < work < SMALL_WORK
-        return (1 if small else all_of_them), say("threads.small", work=f"{work / 1e6:.3g}") if small else ""
-
-    torch.set_num_threads(decisions.choose("threads", count))
 
 
 def make_optimizer(

@@ -67,4 +67,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The sentence for an error's ``why``: the nearest name, or all of them."""
     names = sorted(known)
     near = nearest(name, names)
-    return text(("did you mean {near!r}?", "是不是想写 {near!r}？"), near=near) if near else ", ".join(names)
+    if near:
+        return text(("did you mean {near!r}?", "是不是想写 {near!r}？"), near=near)
+    shown = ", ".join(names[:12]) + (" …" if len(names) > 12 else "")
+    return text(("there are: {names}", "已有：{names}"), names=shown) if names else ""

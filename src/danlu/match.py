@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from danlu import models, tasks
 from danlu.batch import answer_of, split_batch
-from danlu.choose import Decisions, choose_threads
+from danlu.choose import Decisions
 from danlu.data.columns import Columns, Data
 from danlu.data.loader import Loader
 from danlu.data.user import known_targets
@@ -51,14 +51,12 @@ def try_one_batch(
     loader: Loader,
     data: Data,
     device: torch.device,
-    decisions: Decisions,
 ) -> tuple[Schema, Task, Criterion | None]:
     """The criterion; and the task, where only the loss and the model's answer can tell it (a user's own data)."""
     batch = next(iter(few_batches(loader, 1)), None)
     if batch is None:
         raise DanluError("DL304")
     output, target, own_loss = one_batch(model, batch, None, device)
-    choose_threads(model, batch, device, decisions)
     answer = answer_of(output)
     if not settings.task and data.schema.origin in ("dataset", "arrays") and loss is not None:
         told = tasks.infer_task(target[0] if isinstance(target, Tensor) else target, loss)

@@ -285,7 +285,6 @@ def open_session(asked: Asked, run: str | Path | None) -> Iterator[Session]:
     asked = expanded(asked)
     now = record.arguments(asked)
     with ExitStack() as stack:
-        stack.callback(torch.set_num_threads, torch.get_num_threads())
         reporter = stack.enter_context(Reporter())
         folder, chosen = _existing(run, now, stack)
         began = folder is not None

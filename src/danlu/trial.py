@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from danlu.batch import forward, returned_loss, to_device
 from danlu.device import Precision, cpu_has_fast_bf16, has_heavy_layers, kept_randomness
 from danlu.errors import DanluError
-from danlu.evaluate import evaluating
 from danlu.loop import step
 from danlu.messages import say
 from danlu.types import Choice
@@ -66,27 +65,6 @@ def one_batch(model: nn.Module, batch: Any, loss: Loss, device: torch.device) ->
     if isinstance(value, tuple):
         value = value[0] / value[1]
     return output, target, value if isinstance(value, Tensor) else None
-
-
-def multiplications(model: nn.Module, batch: Any) -> float:
-    """How many a forward pass of the batch takes in linear and convolution layers; 0 for a model without any."""
-    count = 0.0
-
-    def after(module: nn.Module, args: Any, output: Any) -> None:
-        nonlocal count
-        weight = getattr(module, "weight", None)
-        if isinstance(weight, Tensor) and weight.ndim >= 2 and isinstance(output, Tensor):
-            count += weight.numel() / weight.shape[0] * output.numel()
-
-    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    hooks = [m.register_forward_hook(after) for m in model.modules() if isinstance(m, kinds)]
-    try:
-        with kept_randomness(), evaluating(model):
-            forward(model, batch)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return count
 
 
 def _remember(place: list[str], name: str) -> Callable[..., None]:

@@ -144,7 +144,7 @@ def test_a_class_only_in_test() -> None:
     train, test = (pairs(y, targets=y) for y in ([0, 1] * 20, [0, 1, 2, 2]))
     error = refused(train, test=test)
     assert error.code == "DL155"
-    assert "2 rows" in error.why
+    assert "2 samples" in error.why
 
 
 def test_bad_datasets() -> None:

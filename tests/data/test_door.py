@@ -89,7 +89,7 @@ def test_paths_that_do_not_exist(workdir: Path, table: Path) -> None:
     assert error.fix == "data.csv"
     (workdir / "photos" / "train").mkdir(parents=True)
     assert refused("photoss/train").fix == "photos/train"
-    assert refused("zzzzz/qqq").code == "DL150"
+    assert refused("zzzzz/qqq").code == "DL150" and refused("zzzzz/qqq").fix == "ls ."
     assert refused((np.zeros((4, 2)), [0, 1, 0, 1]), test="nowhere.npz").code == "DL150"
 
 

@@ -203,6 +203,8 @@ def test_folders_that_hold_no_classes(tmp_path: Path) -> None:
     empty.mkdir()
     assert refused(empty).code == "DL152"
     assert "empty" in refused(empty).why
+    (empty / "cat").mkdir()
+    assert "no file" in refused(empty).why
     (empty / "a.bin").write_bytes(b"1")
     assert ".bin" in refused(empty).why
     one = photos(tmp_path / "one", {"cat": 10})
@@ -219,7 +221,8 @@ def test_a_class_only_in_test(tmp_path: Path) -> None:
     error = refused(tmp_path)
     assert error.code == "DL155"
     assert "'dgo'" in error.what
-    assert "3 rows" in error.why
+    assert "3 samples" in error.why
+    assert error.where == str(tmp_path / "test" / "dgo")
     assert "'dog'" in error.why
 
 

@@ -62,6 +62,30 @@ def test_folders_and_patterns_in_name_order(photos: Path) -> None:
     assert [len(b.keys) for b in raw_batches(data.schema, photos, batch_size=16)] == [16, 16, 8]
 
 
+def test_an_input_without_files_is_no_success(photos: Path, tmp_path: Path) -> None:
+    data = load(photos, size=16)
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "empty").mkdir()
+    for inputs, found in ((tmp_path / "empty", "no file"), (tmp_path / "emp*", "no file"), (tmp_path, "1 .txt")):
+        with pytest.raises(DanluError) as caught:
+            read(data, inputs)
+        assert caught.value.code == "DL182" and found in caught.value.why
+    good = sorted(map(str, photos.rglob("*.png")))[:1]
+    assert [b.where for b in read(data, [*good, str(tmp_path / "empty")]).bad] == [str(tmp_path / "empty")]
+
+
+def test_one_bad_table_of_several_is_left_out(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": range(40), "b": [i % 3 / 7 for i in range(40)], "y": ["p", "q"] * 20})
+    frame.to_csv(tmp_path / "good.csv", index=False)
+    (tmp_path / "bad.csv").write_text("hello\n1\n")
+    data = load(str(tmp_path / "good.csv"), target="y")
+    names = [str(tmp_path / n) for n in ("bad.csv", "nowhere.csv", "good.csv")]
+    got = read(data, names)
+    assert len(got.keys) == 40 and [b.where for b in got.bad] == names[:2]
+    with pytest.raises(DanluError):
+        read(data, names[:1])
+
+
 def test_bad_files_are_reported_and_left_out(photos: Path, tmp_path: Path) -> None:
     data = load(photos, size=16)
     good = sorted(str(p) for p in photos.rglob("*.png"))[:2]

@@ -106,7 +106,7 @@ def test_a_class_only_in_test() -> None:
         encode_target(field, as_values(["cat", "dgo", "dgo"]), "test row")
     assert caught.value.code == "DL155"
     assert "'dgo'" in caught.value.what
-    assert "2 rows" in caught.value.why
+    assert "2 samples" in caught.value.why
     assert "'dog'" in caught.value.why
 
 

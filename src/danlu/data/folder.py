@@ -12,6 +12,7 @@ from danlu.data.arrays import some
 from danlu.data.columns import Data
 from danlu.data.files import Files, open_files
 from danlu.data.images import is_image
+from danlu.data.paths import contents
 from danlu.errors import DanluError, did_you_mean
 from danlu.messages import say
 from danlu.settings import Settings
@@ -41,8 +42,8 @@ def open_folder(path: Path, test: Any, val: Any, settings: Settings) -> Data:
     if len(names) < 2:
         raise DanluError("DL154", where=str(path), name=names[0], rows=len(train.paths))
     parts = {part: files for part, files in parts.items() if files.paths}
-    for part, files in parts.items():
-        check_classes(files, names, part)
+    for files in parts.values():
+        check_classes(files, names)
     empty = [f.name for f in _sub_folders(folders["train"]) if f.name not in names]
     if empty:
         choices.append(Choice("ignored", some(empty), say("data.folder.no_images")))
@@ -129,10 +130,12 @@ def no_images(path: Path) -> DanluError:
     images = [p for p in path.iterdir() if is_image(p)]
     if images:
         return DanluError("DL153", where=str(path), path=path, count=len(images), example=images[0].name)
-    suffixes = Counter(Path(f).suffix.lower() or f for _, _, files in os.walk(path) for f in files)
-    found = ", ".join(f"{n} {s}" for s, n in suffixes.most_common(4))
-    found = say("data.folder.holds", found=found) if found else say("data.folder.empty")
-    return DanluError("DL152", where=str(path), path=path, found=found)
+    found = contents(f for _, _, files in os.walk(path) for f in files)
+    if found:
+        why = say("data.folder.holds", found=found)
+    else:
+        why = say("data.folder.no_files" if _sub_folders(path) else "data.folder.empty")
+    return DanluError("DL152", where=str(path), path=path, found=why)
 
 
 def class_order(classes: Sequence[str]) -> tuple[str, ...]:
@@ -142,13 +145,15 @@ def class_order(classes: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(names, key=(lambda n: (int(n), n)) if numbers else None))
 
 
-def check_classes(files: Files, names: Sequence[str], part: str) -> None:
+def check_classes(files: Files, names: Sequence[str]) -> None:
     """DL155 when a part has a class that the training folder has not."""
     counts = Counter(files.classes)
     new = sorted(counts.keys() - set(names))
     if new:
+        first = files.paths[files.classes.index(new[0])]
+        folder = next((p for p in first.parents if p.name == new[0]), first.parent)
         near = did_you_mean(new[0], names)
-        raise DanluError("DL155", where=part, name=new[0], count=counts[new[0]], near=near)
+        raise DanluError("DL155", where=str(folder), name=new[0], count=counts[new[0]], near=near)
 
 
 def table_files(path: Path) -> dict[str, Path]:

@@ -83,7 +83,7 @@ def _folder(schema: Schema, path: Path, settings: Settings) -> Labelled:
     files = scan(next(folders[p] for p in ("test", "val", "train") if p in folders))
     if not files.paths:
         raise no_images(path)
-    check_classes(files, schema.classes, path.name)
+    check_classes(files, schema.classes)
     decoded = decode_parts({"test": files}, schema.inputs[0].shape, settings)[0]
     rows = rows_of_files(schema, {"test": files}, decoded, settings)["test"]
     return Labelled(rows, tuple(decoded.bad) if decoded is not None else ())

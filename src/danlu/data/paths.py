@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +45,15 @@ def existing(path: str | Path) -> Path:
         path=str(path),
         missing=str(found),
         near=str(parent / near) if near else "",
-        line=line.removesuffix("/."),
+        here=Path.cwd(),
+        line=line.removesuffix("/.") or f"ls {parent}",
     )
+
+
+def contents(files: Iterable[str | Path]) -> str:
+    """What a folder holds, by the ends of its files' names: ``120 .jpg, 1 .txt``."""
+    kinds = Counter(Path(f).suffix.lower() or Path(f).name for f in files)
+    return ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(4))
 
 
 def is_idx_pair(data: Any) -> bool:

@@ -75,9 +75,16 @@ def _tables(schema: Schema, inputs: Any, batch_size: int) -> Iterator[RawBatch]:
 
     settings = Settings(on_bad="skip", bad_limit=1.0)  # bad rows are reported and left out, never fatal
     ready = prepare_table(schema)
+    several = isinstance(inputs, list) and len(inputs) > 1 and _are_paths(inputs)
     for source in _table_sources(schema, inputs):
-        table = table_of(schema, source, settings)
-        tensors, bad = encode_rows(schema, table, with_target=False)
+        try:
+            table = table_of(schema, source, settings)
+            tensors, bad = encode_rows(schema, table, with_target=False)
+        except DanluError as error:
+            if not several:
+                raise
+            yield RawBatch((), None, (as_bad(error, str(source)),))
+            continue
         out = {b.row: b for b in bad}
         good = torch.tensor([i for i in range(len(table)) if i not in out], dtype=torch.int64)
         lost = (*table.bad, *out.values())
@@ -107,7 +114,7 @@ def _table_sources(schema: Schema, inputs: Any) -> Iterator[Any]:
         yield [dict(inputs)]
     elif isinstance(inputs, list) and inputs and isinstance(inputs[0], (str, Path)) and _are_paths(inputs):
         for path in inputs:
-            yield from expanded(path)
+            yield from expanded(path) if Path(path).expanduser().exists() else [path]
     elif isinstance(inputs, (np.ndarray, Tensor)) or (isinstance(inputs, list) and inputs and not is_table(inputs)):
         rows = np.atleast_2d(np.asarray(inputs, dtype=object))
         names = [f.name for f in schema.inputs]

@@ -6,7 +6,7 @@ import glob
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 from danlu.data.idx import find_pairs, is_idx, read_idx
 from danlu.data.images import decode, is_image
 from danlu.data.inputs import as_tensor, encode_input
-from danlu.data.paths import existing
+from danlu.data.paths import contents, existing
 from danlu.data.user import parts_of
 from danlu.errors import DanluError
 from danlu.messages import say
@@ -52,16 +52,22 @@ def as_bad(error: DanluError, where: str) -> Bad:
 
 
 def expanded(path: str | Path) -> list[Path]:
-    """The files a path, a folder or a pattern stands for, in name order; DL150 when there is none."""
+    """The files a path, a folder or a pattern stands for, in name order; DL150 or DL182 when there is none."""
     found = Path(path).expanduser()
     if found.is_file():
         return [found]
     if found.is_dir():
-        return sorted(p for p in found.rglob("*") if p.is_file() and not p.name.startswith("."))
+        files = sorted(p for p in found.rglob("*") if p.is_file() and not p.name.startswith("."))
+        return files or _none_in(found)
     hits = sorted(Path(p) for p in glob.glob(str(found), recursive=True)) if glob.has_magic(str(found)) else []
     if hits:
-        return [p for p in hits if p.is_file()]
+        return [p for p in hits if p.is_file()] or _none_in(found)
     return [existing(found)]  # raises, naming the nearest
+
+
+def _none_in(path: Path, found: str = "") -> NoReturn:
+    folder = path if path.is_dir() else next(p for p in path.parents if p.is_dir())
+    raise DanluError("DL182", where=str(path), path=path, folder=folder, found=found or say("data.folder.no_files"))
 
 
 def find_items(schema: Schema, inputs: Any, max_pixels: int, *, alone: bool) -> Iterator[Item | Bad]:
@@ -69,18 +75,14 @@ def find_items(schema: Schema, inputs: Any, max_pixels: int, *, alone: bool) -> 
     field = schema.inputs[0]
     if isinstance(inputs, (str, Path)):
         try:
-            files = expanded(inputs)
+            files = _inputs_at(inputs)
         except DanluError as error:
             if alone:
                 raise
             yield Bad(error.where, error.what)
             return
-        folder = Path(inputs).expanduser().is_dir()
-        if folder and not any(is_image(path) for path in files):  # an MNIST folder: its images files
-            files, folder = [images for images, _ in find_pairs(Path(inputs).expanduser()).values()], False
         for path in files:
-            if not folder or is_image(path):
-                yield from _file_items(schema, path, max_pixels)
+            yield from _file_items(schema, path, max_pixels)
     elif hasattr(inputs, "getbands"):  # a Pillow image
         yield _image_item(field, inputs, "image", max_pixels)
     elif isinstance(inputs, tuple) and len(inputs) == len(schema.inputs) > 1:
@@ -103,6 +105,15 @@ def find_items(schema: Schema, inputs: Any, max_pixels: int, *, alone: bool) -> 
             yield from _one_array(schema, next(iter(parts_of(inputs[i]).values())), f"[{i}]")
     else:
         raise DanluError("DL174", type=type(inputs).__name__)
+
+
+def _inputs_at(path: str | Path) -> list[Path]:
+    """The files to read at a path: of a folder its images, or the images files of a folder like MNIST's."""
+    files, folder = expanded(path), Path(path).expanduser()
+    if not folder.is_dir():
+        return files
+    chosen = [f for f in files if is_image(f)] or [images for images, _ in find_pairs(folder).values()]
+    return chosen or _none_in(folder, say("data.folder.holds", found=contents(files)))
 
 
 def _is_piece(value: Any) -> bool:

@@ -7,7 +7,7 @@ from danlu.messages.base import ErrorText, Text
 ERRORS: dict[str, ErrorText] = {
     "DL150": (
         ("there is no {path}", "找不到 {path}"),
-        ("{missing} does not exist", "{missing} 不存在"),
+        ("{missing} does not exist (here: {here})", "{missing} 不存在（当前目录：{here}）"),
         ("{line}", "{line}"),
     ),
     "DL151": (
@@ -34,18 +34,21 @@ ERRORS: dict[str, ErrorText] = {
     "DL154": (
         ("there is one class only: {name}", "只有一个类别：{name}"),
         (
-            "all {rows} rows have the same label, so there is nothing to tell apart",
-            "{rows} 行的标签全都一样，没有可区分的东西",
+            "all {rows} samples have the same label, so there is nothing to tell apart",
+            "{rows} 个样本的标签全都一样，没有可区分的东西",
         ),
         (
-            'add rows of a second class, or for numbers: task="regression"',
-            '补上第二个类别的数据；若标签其实是数值，写 task="regression"',
+            "add samples of a second class; for labels that are numbers: --task regression (task='regression')",
+            "补上第二个类别的样本；若标签其实是数值：--task regression（task='regression'）",
         ),
     ),
     "DL155": (
         ("class {name!r} is not among the training rows", "训练数据里没有类别 {name!r}"),
-        ("{count} rows have it; {near}", "有 {count} 行属于这个类别；{near}"),
-        ("rename the label, or add training rows of {name!r}", "改正标签名，或在训练数据里补上 {name!r} 的样本"),
+        ("{count} samples have it; {near}", "有 {count} 个样本属于这个类别；{near}"),
+        (
+            "rename or remove these samples, or add training samples of {name!r}",
+            "改正类别名或删掉这些样本，或在训练数据里补上 {name!r} 的样本",
+        ),
     ),
     "DL156": (
         ("an image cannot be read", "有一张图片无法读取"),
@@ -211,6 +214,14 @@ ERRORS: dict[str, ErrorText] = {
         ("only your code knows how to make a sample of a file", "怎样把文件变成样本，只有你的代码知道"),
         ("danlu predict RUN my.py:new_samples", "danlu predict RUN my.py:new_samples"),
     ),
+    "DL182": (
+        ("nothing to predict in {path}", "{path} 里没有可以预测的内容"),
+        ("{found}", "{found}"),
+        (
+            "ls {folder}   # then give the files: danlu predict RUN FILE…",
+            "ls {folder}   # 再给出文件：danlu predict RUN 文件…",
+        ),
+    ),
     "DL179": (
         ("this part does not match the training folder", "这部分数据和训练文件夹不匹配"),
         (
@@ -360,6 +371,7 @@ SAYINGS: dict[str, Text] = {
     ),
     "data.folder.no_images": ("no images in there", "里面没有图片"),
     "data.folder.empty": ("the folder is empty", "文件夹是空的"),
+    "data.folder.no_files": ("there are folders in it, and no file", "里面只有文件夹，没有文件"),
     "data.folder.holds": ("it holds {found}", "里面有 {found}"),
     "data.raw.no_reader": (
         "the model was trained on arrays, not on files of this kind",

@@ -219,8 +219,4 @@ SAYINGS: dict[str, Text] = {
         "{rows} predictions written to {output}; {bad} inputs could not be read",
         "{rows} 个预测已写入 {output}；{bad} 个输入读不了",
     ),
-    "threads.small": (
-        "a batch takes {work} million multiplications: one thread does them as fast, and holds up on a busy machine",
-        "一个 batch 只有 {work} 百万次乘法：单线程同样快，机器忙时也不会变慢",
-    ),
 }

@@ -1,0 +1,25 @@
+"""DanluError and the did-you-mean: one sentence, whatever is known."""
+
+from __future__ import annotations
+
+import pickle
+
+from danlu.errors import DanluError, did_you_mean, nearest
+
+
+def test_the_nearest_name_whatever_its_case() -> None:
+    assert nearest("Adamm", ["adam", "sgd"]) == "adam"
+    assert nearest("xyz", ["adam", "sgd"]) == ""
+
+
+def test_a_did_you_mean_is_a_sentence() -> None:
+    assert did_you_mean("adamm", ["adam", "sgd"]) == "did you mean 'adam'?"
+    assert did_you_mean("xyz", ["sgd", "adam"]) == "there are: adam, sgd"
+    assert did_you_mean("xyz", (f"n{i:02}" for i in range(20))).endswith("n10, n11 …")
+    assert did_you_mean("xyz", []) == ""
+
+
+def test_an_error_travels_between_processes() -> None:
+    error = DanluError("DL160", where="a.idx", name="labels")
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.where, again.facts) == (str(error), "a.idx", {"name": "labels"})
