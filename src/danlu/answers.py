@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from danlu.errors import DanluError
+from danlu.messages import say
 from danlu.types import Prediction, Schema
 
 Row = dict[str, Any]
@@ -23,6 +27,11 @@ class Writer:
         self.path = Path(path)
         if self.path.suffix not in SUFFIXES:
             raise DanluError("DL315", where=str(path), suffix=self.path.suffix, known=", ".join(SUFFIXES))
+        if not self.path.parent.is_dir():
+            line = f"mkdir -p {shlex.quote(str(self.path.parent))}"
+            raise DanluError(
+                "DL317", str(path), path=path, reason=say("answers.no_folder", path=self.path.parent), line=line
+            )
         self.temporary = self.path.with_name(f".{self.path.name}.part")
         self._file: IO[str] | None = None
         self._parquet: Any = None
@@ -36,28 +45,48 @@ class Writer:
         if kind is None:
             self.close()
         else:
-            self.temporary.unlink(missing_ok=True)
+            self._drop()
 
     def write(self, rows: Sequence[Row]) -> None:
         if not rows:
             return
         self.rows += len(rows)
-        if self._put is None:
-            self._put = {".csv": self._open_csv, ".jsonl": self._open_jsonl, ".parquet": self._open_parquet}[
-                self.path.suffix
-            ](rows[0])
-        self._put(rows)
+        with self._to_disk():
+            if self._put is None:
+                self._put = {".csv": self._open_csv, ".jsonl": self._open_jsonl, ".parquet": self._open_parquet}[
+                    self.path.suffix
+                ](rows[0])
+            self._put(rows)
 
     def close(self) -> None:
         """All rows are there: give the file its name."""
-        if self._put is None:
-            self.path.write_text("", encoding="utf-8")
-            return
-        if self._file is not None:
-            self._file.close()
-        if self._parquet is not None:
-            self._parquet.close()
-        self.temporary.replace(self.path)
+        with self._to_disk():
+            if self._put is None:
+                self.path.write_text("", encoding="utf-8")
+                return
+            if self._file is not None:
+                self._file.close()
+            if self._parquet is not None:
+                self._parquet.close()
+            self.temporary.replace(self.path)
+
+    @contextmanager
+    def _to_disk(self) -> Iterator[None]:
+        """DL317 for a disk that is full or a file that may not be written; nothing half-written stays."""
+        try:
+            yield
+        except OSError as error:
+            self._drop()
+            reason = error.strerror or str(error)
+            line = "df -h ." if error.errno == errno.ENOSPC else f"-o answers{self.path.suffix}"
+            raise DanluError("DL317", str(self.path), path=self.path, reason=reason, line=line) from error
+
+    def _drop(self) -> None:
+        for file in (self._file, self._parquet):
+            with suppress(OSError):  # what is still in its buffer does not fit either
+                if file is not None:
+                    file.close()
+        self.temporary.unlink(missing_ok=True)
 
     def _open_csv(self, first: Row) -> Callable[[Sequence[Row]], None]:
         self._file = open(self.temporary, "w", encoding="utf-8-sig", newline="")  # noqa: SIM115 - closed by close(); Excel reads UTF-8 only with a BOM

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import Subset, TensorDataset
 
 from danlu.choose import Decisions
 from danlu.data.columns import Columns, Data
@@ -45,9 +46,10 @@ def make_loader(dataset: Any, data: Data, settings: Settings, *, evaluation: boo
 
 
 def _evaluation_rows(dataset: Any, batch_size: int) -> int:
-    if not isinstance(dataset, Columns):
+    inner = dataset.dataset if isinstance(dataset, Subset) else dataset
+    if not isinstance(inner, (Columns, TensorDataset)):
         return batch_size
-    row = sum(t[:1].numel() * 4 for t in dataset.tensors)
+    row = sum(t[:1].numel() * 4 for t in inner.tensors)
     return max(batch_size, min(1024, EVAL_BYTES // max(1, row)))
 
 

@@ -296,6 +296,19 @@ def test_targets_that_cannot_be_learnt() -> None:
     fault("DL115", {"x": x, "y": [None] * 30})
     fault("DL114", {"x": x, "y": [f"text {i}" for i in range(30)]})
     fault("DL114", {"x": x, "y": [{"a": 1}] * 30}, target="y")
+
+
+@pytest.mark.parametrize("task", [None, "regression"])
+def test_a_few_labels_that_are_no_numbers_are_named(task: Any) -> None:
+    """Not "does not fit classification": nobody asked for one."""
+    y = [f"{i}.5" for i in range(40)]
+    y[17], y[30] = "oops", "1,5"
+    error = fault("DL128", {"x": [0.1, 0.2] * 20, "y": y}, target="y", task=task)
+    assert error.where.endswith("row 17") and "'oops'" in error.what and "do not: 2" in error.why
+
+
+def test_other_targets_that_cannot_be_learnt() -> None:
+    x = [0.1, 0.2] * 15
     fault("DL116", {"x": x, "y": [["a"]] * 30})
 
 

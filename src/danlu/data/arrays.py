@@ -103,7 +103,7 @@ def _split(
 def _content(inputs: tuple[Tensor, ...]) -> Tensor | None:
     """Equal numbers for equal rows; None where rows repeat because few different ones are possible."""
     content = content_of(*inputs)
-    counts = torch.unique(content, return_counts=True)[1]
+    counts = np.unique(content.numpy(), return_counts=True)[1]
     few = len(counts) < len(content) and (len(counts) < MIN_DISTINCT or int(counts.max()) > MAX_COPIES * len(content))
     return None if few else content
 

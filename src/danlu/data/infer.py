@@ -6,7 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from danlu.data.cells import TARGET_NAMES, flat
+import numpy as np
+import pyarrow as pa
+
+from danlu.data.cells import TARGET_NAMES, flat, is_text, to_numbers
 from danlu.data.profile import Profile, profile
 from danlu.data.table import Table
 from danlu.data.table_task import DATE, decide_task
@@ -27,7 +30,10 @@ def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName
     profiles = {name: profile(column) for name, column in columns.items()}
     ignored = _named(settings.ignore, table, profiles, "--ignore")
     targets, why_target = _find_target(table, settings, profiles, ignored)
-    task, why_task, target_fields = decide_task(columns, profiles, targets, why_target, settings, table.path)
+    try:
+        task, why_task, target_fields = decide_task(columns, profiles, targets, why_target, settings, table.path)
+    except DanluError as error:
+        raise (_odd_label(error, table, columns[targets[0]]) or error) from None
     fields: dict[str, Field] = {}
     for name in table.names:
         if name in target_fields:
@@ -49,6 +55,19 @@ def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName
         *_describe(tuple(fields.values()), profiles),
     ]
     return tuple(fields.values()), task, tuple(choices)
+
+
+def _odd_label(error: DanluError, table: Table, column: pa.Array) -> DanluError | None:
+    """DL128 for a target that is no column of numbers because of a few cells: those are the mistake, not the column."""
+    if error.code != "DL114" or not is_text(column):
+        return None
+    values, wrong = to_numbers(column)
+    count, good = int(wrong.sum()), int(np.isfinite(values).sum())
+    if not 0 < count <= 0.1 * good:
+        return None
+    row = int(wrong.argmax())
+    facts = {"column": error.facts["column"], "cell": column[row].as_py(), "count": count, "good": good}
+    return DanluError("DL128", where=table.name(row), **facts)
 
 
 def _named(

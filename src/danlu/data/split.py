@@ -37,10 +37,15 @@ def split(
     return parts[0], parts[1], parts[2]
 
 
+def _numbered(values: Tensor) -> Tensor:
+    """0, 1, … for each different value in ascending order; on a busy machine torch.unique's threads stall, numpy does not."""
+    return torch.from_numpy(np.unique(values.numpy(), return_inverse=True)[1].reshape(-1))
+
+
 def _groups(n: int, strata: Tensor | None, content: Tensor | None, seed: int) -> tuple[Tensor, np.ndarray, np.ndarray]:
     """Each row's group; each group's size and stratum. Groups come in random order within ascending strata."""
-    kind = torch.zeros(n, dtype=torch.int64) if strata is None else torch.unique(strata, return_inverse=True)[1]
-    group = torch.arange(n) if content is None else _by_first_row(torch.unique(content, return_inverse=True)[1])
+    kind = torch.zeros(n, dtype=torch.int64) if strata is None else _numbered(strata)
+    group = torch.arange(n) if content is None else _by_first_row(_numbered(content))
     many = int(group.max()) + 1 if n else 0
     size = torch.bincount(group, minlength=many)
     of_group = torch.full((many,), n, dtype=torch.int64).scatter_reduce(0, group, kind, "amin")  # copies may disagree

@@ -179,6 +179,17 @@ ERRORS: dict[str, ErrorText] = {
         ("{hint}", "{hint}"),
         ("danlu train {near}", "danlu train {near}"),
     ),
+    "DL128": (
+        ("the label {cell!r} is not a number", "标签 {cell!r} 不是数值"),
+        (
+            "{good} rows of column {column!r} hold numbers (rows that do not: {count})",
+            "列 {column!r} 有 {good} 行是数值，不是数值的有 {count} 行",
+        ),
+        (
+            "put a number there, or leave the cell empty and the row out: --on-bad skip",
+            "请改成数值；或把这个单元格清空，再用 --on-bad skip 跳过这一行",
+        ),
+    ),
     "DL127": (
         ("this object is no table", "这个对象不是表格"),
         ("it is a {type}", "它的类型是 {type}"),

@@ -119,6 +119,11 @@ ERRORS: dict[str, ErrorText] = {
         ("its {objects} live in your script, not in the folder", "它的 {objects} 在你的脚本里，不在文件夹里"),
         ("run the script again with run={run!r}", "再运行一次脚本，并加上 run={run!r}"),
     ),
+    "DL317": (
+        ("predictions cannot be written to {path}", "预测结果无法写入 {path}"),
+        ("{reason}", "{reason}"),
+        ("{line}", "{line}"),
+    ),
     "DL315": (
         ("predictions cannot be written in this form: {suffix!r}", "不能把预测写成这种格式：{suffix!r}"),
         ("known are {known}", "支持 {known}"),
@@ -215,6 +220,7 @@ SAYINGS: dict[str, Text] = {
     "card.results": ("On {rows} test rows that training never saw:", "在训练从未见过的 {rows} 个测试样本上："),
     "card.head": ("| metric | value | 95 % interval | trivial baseline |", "| 指标 | 数值 | 95 % 区间 | 简单基线 |"),
     "card.use": ("From this folder:", "在这个文件夹里使用："),
+    "answers.no_folder": ("there is no folder {path}", "没有文件夹 {path}"),
     "predict.done": (
         "{rows} predictions written to {output}; {bad} inputs could not be read",
         "{rows} 个预测已写入 {output}；{bad} 个输入读不了",
