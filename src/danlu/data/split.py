@@ -38,7 +38,7 @@ def split(
 
 
 def _numbered(values: Tensor) -> Tensor:
-    """0, 1, … for each different value in ascending order; on a busy machine torch.unique's threads stall, numpy does not."""
+    """0, 1, … for each different value, ascending; numpy does not stall on a busy machine as torch's threads do."""
     return torch.from_numpy(np.unique(values.numpy(), return_inverse=True)[1].reshape(-1))
 
 
