@@ -94,11 +94,18 @@ def test_ctrl_c_before_there_is_anything_to_save(verbs: Any) -> None:
     assert main(["train", "x"]) == 130
 
 
-def test_the_unexpected_names_its_place(verbs: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_unexpected_names_its_place(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("danlu.cli._function", lambda verb: int)  # takes no such arguments, and has no line
+    assert main(["train", "x"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("DL099 unexpected: TypeError: ") and "cli/__init__.py:" in err.replace("\\", "/")
+
+
+def test_an_error_in_the_users_code_is_told_as_one(verbs: Any, capsys: pytest.CaptureFixture[str]) -> None:
     verbs(raising(ZeroDivisionError("odd")))
     assert main(["train", "my photos"]) == 1
     err = capsys.readouterr().err
-    assert err.startswith("DL099 unexpected: ZeroDivisionError: odd\n")
+    assert err.startswith("DL098 your code stopped with ZeroDivisionError: odd\n")
     assert "test_main.py" in err
     assert "Traceback" not in err
     assert 'danlu train "my photos" --debug' in err

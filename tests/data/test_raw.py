@@ -260,3 +260,8 @@ def test_a_users_file(workdir: Path) -> None:
     (workdir / "mine.py").write_text("import torch\ndef new():\n    return torch.ones(3, 4)\n")
     data = load(Doubled(40), own=True)
     assert torch.equal(read(data, "mine.py:new").tensors[0], torch.ones(3, 4))
+    (workdir / "sets.py").write_text(
+        "import torch\nclass New(torch.utils.data.Dataset):\n    def __len__(self):\n        return 3\n"
+        "    def __getitem__(self, i):\n        return torch.ones(4), 1\n"
+    )
+    assert torch.equal(read(data, "sets.py:New").tensors[0], torch.ones(3, 4))  # the line a finished training prints

@@ -99,7 +99,9 @@ def _after(call: Call, result: Any) -> int:
 def _unexpected(error: Exception, typed: Sequence[str]) -> DanluError:
     words = [w for w in typed if w != "--debug"]
     line = again(words[0], [*words[1:], "--debug"])
-    return DanluError("DL099", where_raised(error) or _last_frame(error), error=first_line(error), line=line)
+    users = where_raised(error)
+    code, where = ("DL098", users) if users else ("DL099", _last_frame(error))
+    return DanluError(code, where, error=first_line(error), line=line)
 
 
 def _last_frame(error: Exception) -> str:

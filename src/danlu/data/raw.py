@@ -16,12 +16,12 @@ from torch.utils.data import DataLoader, default_collate
 from danlu.data.images import threaded
 from danlu.data.inputs import as_tensor
 from danlu.data.kinds import is_table
-from danlu.data.paths import existing
+from danlu.data.paths import existing, resolved
 from danlu.data.prepare import prepare
 from danlu.data.rawitems import Item, as_bad, expanded, find_items
 from danlu.data.user import parts_of, user_error
 from danlu.errors import DanluError
-from danlu.lookup import is_reference, resolve
+from danlu.lookup import is_reference
 from danlu.settings import Settings
 from danlu.types import Bad, Schema
 
@@ -51,9 +51,7 @@ def raw_batches(
     dataset of his, or "file.py:name". Several of them in a list. An input that cannot be read is reported in ``bad``;
     input that cannot be understood as a whole raises (DL150, DL174, DL180).
     """
-    if is_reference(inputs):
-        inputs = resolve(inputs)
-        inputs = inputs() if callable(inputs) and not hasattr(inputs, "__getitem__") else inputs
+    inputs = resolved(inputs)
     if isinstance(inputs, DataLoader):
         inputs = inputs.dataset
     if isinstance(inputs, list) and len(inputs) == 1 and isinstance(inputs[0], (str, Path)):

@@ -54,6 +54,11 @@ ERRORS: dict[str, ErrorText] = {
         ("that run was made from Python objects: {objects}", "那次训练用的是 Python 对象：{objects}"),
         ("run the script that made it again", "重新运行当时的脚本"),
     ),
+    "DL098": (
+        ("your code stopped with {error}", "你的代码出错：{error}"),
+        ("the error was raised by this line, or by what it called", "错误出自这一行，或它调用的代码"),
+        ("{line}   # shows every call", "{line}   # 查看完整的调用过程"),
+    ),
     "DL099": (
         ("unexpected: {error}", "意外错误：{error}"),
         ("danlu did not foresee this", "danlu 没有料到这种情况"),
