@@ -32,7 +32,7 @@ LEVELS = (
     ("plan",),
     ("record",),
     ("session",),
-    ("finish",),
+    ("finish", "opening"),
     ("api",),
     ("cli",),
     ("__main__", "danlu"),

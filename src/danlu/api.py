@@ -20,10 +20,10 @@ from danlu.fit import built
 from danlu.lookup import is_reference, resolve
 from danlu.loop import steps
 from danlu.messages import say, set_language
+from danlu.opening import open_session
 from danlu.plan import Asked, open_again
 from danlu.predict import Predictor
 from danlu.report.terminal import Reporter
-from danlu.session import open_session
 from danlu.settings import Settings, SettingsDict, make_settings
 from danlu.types import Bad, Prediction, Schema, Stepped
 

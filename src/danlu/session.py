@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-import traceback
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
@@ -14,17 +12,17 @@ from typing import Any
 
 import torch
 
-from danlu import record, state
 from danlu import run as run_folder
+from danlu import state
 from danlu.checkpoint import Checkpoint, Saver, latest
 from danlu.device import agree
 from danlu.errors import DanluError, Interrupted
 from danlu.evaluate import Evaluation, evaluate
 from danlu.guard import Guard
-from danlu.interrupts import Stop, caught_signals
+from danlu.interrupts import Stop
 from danlu.loop import Progress
 from danlu.messages import say
-from danlu.plan import Asked, Plan, make_plan
+from danlu.plan import Plan
 from danlu.report import events
 from danlu.report.terminal import Reporter
 from danlu.run import RunFolder
@@ -277,92 +275,3 @@ def monitor(plan: Plan) -> tuple[str, bool]:
         raise DanluError("DL310", where=f"--monitor {name}", known=", ".join(known))
     lower = name in ("loss", "log_loss", "mae", "rmse", "mse")
     return f"val/{name}", not lower
-
-
-@contextmanager
-def open_session(asked: Asked, run: str | Path | None) -> Iterator[Session]:
-    """Folder locked, everything decided, an earlier state restored, signals caught; all put back at the end."""
-    asked = expanded(asked)
-    now = record.arguments(asked)
-    with ExitStack() as stack:
-        reporter = stack.enter_context(Reporter())
-        folder, chosen = _existing(run, now, stack)
-        began = folder is not None
-        choices: list[Choice] = []
-
-        def tell(choice: Choice) -> None:
-            choices.append(choice)
-            reporter.choice(choice)
-
-        plan = make_plan(asked, chosen, tell)
-        for bad in plan.data.bad:
-            reporter.bad(bad)
-        if folder is None:
-            folder = run_folder.at(run) if run is not None else run_folder.make(plan.data.name)
-            stack.callback(folder.close)
-            folder.lock()
-        saver = Saver(folder.checkpoints, before=folder.sync)
-        saver.reserve(state_size(plan))
-        stop = stack.enter_context(caught_signals())
-        session = Session(folder, plan, reporter, saver, stop)
-        found = latest(folder.checkpoints, on_skip=session.skipped)
-        facts = start_facts(session)
-        if not began:
-            session.begin(now, choices, facts)
-        elif found is not None:
-            session.restore(found)
-        else:
-            folder.cut(session.lines_before_training())
-        reporter.start(replace(facts, step=session.progress.step))
-        folder.point_latest()
-        try:
-            yield session
-        except Exception as error:
-            folder.note(traceback.format_exc())
-            if isinstance(error, DanluError) and error.code == "DL302":
-                session.roll_back()
-            raise
-        finally:
-            saver.wait()
-
-
-def expanded(asked: Asked) -> Asked:
-    """``(data, test)`` as one argument is the same as two."""
-    pair = asked.data
-    if asked.test is None and isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(p, str) for p in pair):
-        return replace(asked, data=pair[0], test=pair[1])
-    return asked
-
-
-def _existing(run: str | Path | None, now: dict[str, Any], stack: ExitStack) -> tuple[RunFolder | None, dict[str, Any]]:
-    """The folder of a run that began before, locked, and what it chose then; None for a new run."""
-    if run is None or not (Path(run).expanduser() / record.FILE).exists():
-        return None, {}
-    folder = run_folder.at(run)
-    stack.callback(folder.close)
-    folder.lock()
-    before = folder.read_settings()
-    record.compare(folder.path, before, now)
-    return folder, before.get("chosen", {})
-
-
-def start_facts(session: Session) -> events.Start:
-    plan = session.plan
-    parts = {"train": plan.data.train, "val": plan.data.val, "test": plan.data.test}
-    rows = {k: len(v) for k, v in parts.items() if v is not None and hasattr(v, "__len__")}
-    name = plan.model_config["model"].get("name") or type(plan.model).__name__
-    return events.Start(
-        run=str(session.folder.path),
-        data=plan.data.name,
-        task=plan.schema.task,
-        model=name,
-        parameters=sum(p.numel() for p in plan.model.parameters()),
-        rows=rows,
-        epochs=plan.epochs,
-        steps=plan.total_steps,
-        batch_size=plan.settings.batch_size,
-        device=str(plan.device),
-        precision=plan.precision.name,
-        seed=plan.settings.seed,
-        versions=run_folder.environment(str(plan.device), torch.get_num_threads()),
-    )
