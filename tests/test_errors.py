@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 
+import pytest
+
 from danlu.errors import DanluError, did_you_mean, nearest
 
 
@@ -17,6 +19,12 @@ def test_a_did_you_mean_is_a_sentence() -> None:
     assert did_you_mean("xyz", ["sgd", "adam"]) == "there are: adam, sgd"
     assert did_you_mean("xyz", (f"n{i:02}" for i in range(20))).endswith("n10, n11 …")
     assert did_you_mean("xyz", []) == ""
+
+
+def test_an_error_is_in_one_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DANLU_LANG", "zh")
+    said = str(DanluError("DL160", where="a.idx", name="labels")).splitlines()
+    assert [line.split()[0] for line in said] == ["DL160", "位置", "原因", "办法"]
 
 
 def test_an_error_travels_between_processes() -> None:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from danlu.messages import ERRORS, text
+from danlu.messages import ERRORS, say, text
 
 
 class DanluError(Exception):
@@ -37,7 +37,8 @@ class DanluError(Exception):
 
     def __str__(self) -> str:
         rows = [("where", self.where), ("why", self.why), ("fix", self.fix)]
-        return "\n".join([f"{self.code} {self.what}"] + [f"  {name:5} {value}" for name, value in rows if value])
+        labelled = [f"  {say(f'label.{name}'):5} {value}" for name, value in rows if value]
+        return "\n".join([f"{self.code} {self.what}", *labelled])
 
     def __reduce__(self) -> Any:  # facts travel through worker processes
         return _rebuild, (self.code, self.where, self.facts)

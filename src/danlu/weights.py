@@ -113,7 +113,7 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
     except pickle.UnpicklingError as error:
         if code := re.search(r"GLOBAL (\S+)", str(error)):
             raise DanluError("DL421", where=str(path), path=str(path), found=listed([code[1]])) from None
-        raise DanluError("DL420", where=str(path), path=str(path), reason=_first_line(error)) from None
+        raise DanluError("DL420", where=str(path), path=str(path), reason=say("weights.other")) from None
     except Exception as error:  # a hostile file reaches every corner of the reader
         raise DanluError("DL420", where=str(path), path=str(path), reason=_first_line(error)) from None
     tensors = _tensors_in(found)

@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits
 from sklearn.preprocessing import StandardScaler
 
 from danlu.data import load_data
+from danlu.data.arrays import split_choice
 from danlu.data.columns import Data
 from danlu.errors import DanluError
 from danlu.settings import Settings
@@ -199,3 +200,11 @@ def test_names_of_rows() -> None:
     data = load((x, y), test=(x, y))
     assert data.val.name(0) == f"row {int(data.val.index[0])}"
     assert data.test.name(5) == "test row 5"
+
+
+def test_what_is_said_about_a_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    choice = split_choice(1049, 225, 0, stratified=True)
+    assert choice.value == "1,049 train, 225 validation"
+    assert choice.why.endswith("rows by seed, the same share of each class")
+    monkeypatch.setenv("DANLU_LANG", "zh")
+    assert split_choice(1, 1, 1, stratified=True).why.endswith("同一边，各类别比例相同")

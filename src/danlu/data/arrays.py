@@ -113,9 +113,13 @@ def split_choice(train: int, val: int, test: int, *, stratified: bool) -> Choice
     why = [say("data.split.asked_val" if not test else "data.split.asked_test" if not val else "data.split.asked_both")]
     if stratified:
         why.append(say("data.split.stratified"))
+    return Choice("split", split_counts(train, val, test), "".join(why))
+
+
+def split_counts(train: int, val: int, test: int) -> str:
+    """``1,049 train, 225 validation, 225 test``; a part without rows is left out."""
     counts = {"data.split.train": train, "data.split.val": val, "data.split.test": test}
-    parts = say("data.split.comma").join(say(key, count=f"{count:,}") for key, count in counts.items() if count)
-    return Choice("split", parts, " ".join(why))
+    return say("data.split.comma").join(say(key, count=f"{count:,}") for key, count in counts.items() if count)
 
 
 def drop_bad(part: Arrays, settings: Settings) -> tuple[Arrays, list[Bad]]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from danlu.data.arrays import split_counts
 from danlu.data.cells import flat
 from danlu.data.columns import Columns, Data
 from danlu.data.encode import (
@@ -114,8 +115,7 @@ def _parts(
     val, test = VAL_SHARE * want_val, TEST_SHARE * want_test
     parts = split(count, strata=strata, content=content, seed=settings.seed, val=val, test=test)
     key = "table.split.classes" if strata is not None else "table.split"
-    value = " + ".join(f"{len(p)} {n}" for p, n in zip(parts, ("train", "val", "test")) if len(p))
-    return parts, [Choice("split", value, say(key, seed=settings.seed)), *said]
+    return parts, [Choice("split", split_counts(*map(len, parts)), say(key, seed=settings.seed)), *said]
 
 
 def _strata(target: Field, cells: Cells) -> Tensor:

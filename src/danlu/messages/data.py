@@ -301,14 +301,14 @@ SAYINGS: dict[str, Text] = {
         "没有给出划分：各取 15 %，内容相同的行放在同一边",
     ),
     "data.split.asked_val": (
-        "no val= was given: a part of the training rows by seed",
-        "没有给 val=：按随机种子从训练数据中划出一部分",
+        "no validation data was given: a part of the training rows by seed",
+        "没有给验证数据：按随机种子从训练数据中划出一部分",
     ),
     "data.split.asked_test": (
-        "no test= was given: 15 % of the training rows by seed",
-        "没有给 test=：按随机种子从训练数据中划出 15 %",
+        "no test data was given: 15 % of the training rows by seed",
+        "没有给测试数据：按随机种子从训练数据中划出 15 %",
     ),
-    "data.split.stratified": ("(each class in the same share)", "（各类别比例一致）"),
+    "data.split.stratified": (", the same share of each class", "，各类别比例相同"),
     "data.val.none": ("none", "无"),
     "data.val.iterable": (
         "an iterable dataset has no row numbers to split by; give val=",
@@ -371,7 +371,7 @@ SAYINGS: dict[str, Text] = {
     ),
     "data.folder.no_images": ("no images in there", "里面没有图片"),
     "data.folder.empty": ("the folder is empty", "文件夹是空的"),
-    "data.folder.no_files": ("there are folders in it, and no file", "里面只有文件夹，没有文件"),
+    "data.folder.no_files": ("it holds no file", "里面一个文件也没有"),
     "data.folder.holds": ("it holds {found}", "里面有 {found}"),
     "data.raw.no_reader": (
         "the model was trained on arrays, not on files of this kind",

@@ -105,7 +105,7 @@ SAYINGS: dict[str, Text] = {
     "live.left": ("{left} left", "剩余 {left}"),
     "live.step": ("step {step}/{total}", "步 {step}/{total}"),
     "done.interval": ("95% {low} – {high}", "95% 区间 {low} – {high}"),
-    "done.kind": ("{kind} for {names}", "{names}用{kind}"),
+    "done.kind": ("{kind} for {names}", "{names}：{kind}"),
     "done.baseline": ("baseline {value}", "基线 {value}"),
     "bad.more": ("… more of them; all are counted", "……后面的不再逐个列出，只计数"),
     "bad.count": ("{n} in all", "共 {n} 个"),

@@ -110,7 +110,7 @@ ERRORS: dict[str, ErrorText] = {
         ),
     ),
     "DL420": (
-        ("{path} is not a readable safetensors file", "{path} 不是可读的 safetensors 文件"),
+        ("{path} is not a readable file of weights", "{path} 不是可读的权重文件"),
         ("{reason}", "{reason}"),
         (
             "download or save it again; it may be cut short or not be a weights file",
@@ -192,6 +192,10 @@ SAYINGS: dict[str, Text] = {
     ),
     "model.entry": ("{file}: {entry} is not as danlu writes it", "{file}：{entry} 不是 danlu 写出的格式"),
     "model.missing": ("{file} is missing", "缺少 {file}"),
+    "weights.other": (
+        "neither a safetensors file nor a state_dict of torch.save",
+        "既不是 safetensors 文件，也不是 torch.save 存的 state_dict",
+    ),
     "weights.none": ("it holds no tensors by name", "里面没有带名字的张量"),
     "run.empty": (
         "the folder is there, but holds none of {marks}",
