@@ -15,6 +15,7 @@ from torch.utils.data import Dataset, TensorDataset
 
 import danlu
 from danlu.data.columns import Columns
+from danlu.errors import DanluError
 from danlu.guard import Guard, _guards
 from danlu.loop import Progress, steps
 from danlu.types import Epoch, Stepped
@@ -274,3 +275,24 @@ def test_a_dict_of_losses_in_step_and_steps() -> None:
     assert torch.equal(danlu.step(model, (x, target), losses, optimizer), expected.detach())
     event = next(danlu.steps(model, [(x, target)], losses, optimizer, epochs=1))
     assert isinstance(event, Stepped) and torch.equal(event.loss, expected.detach())
+
+
+def test_rows_behind_a_subset_go_by_the_users_own_index() -> None:
+    """danlu's validation split makes a Subset: its positions mean nothing to the user."""
+    x = torch.ones(40, 3)
+    x[33] = float("nan")
+
+    class Own(Dataset[Any]):
+        def __len__(self) -> int:
+            return 40
+
+        def __getitem__(self, i: int) -> Any:
+            return x[i], i % 2
+
+    with pytest.raises(DanluError) as caught:
+        danlu.train(Own(), model=nn.Linear(3, 2), epochs=1, val=Own(), run="a", batch_size=8)
+    assert caught.value.where == "[33]"
+    some = torch.utils.data.Subset(Own(), [33, *range(20)])
+    with pytest.raises(DanluError) as caught:
+        danlu.train(some, model=nn.Linear(3, 2), epochs=1, val=Own(), run="b", batch_size=8)
+    assert caught.value.where == "[33]" and "rows named above" in caught.value.fix

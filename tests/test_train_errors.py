@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -226,3 +228,32 @@ def test_one_batch_changes_nothing() -> None:
     one_batch(model, rows(), nn.CrossEntropyLoss(), torch.device("cpu"))
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state) and model.training
+
+
+def test_numbers_of_another_format_are_told_as_that() -> None:
+    class Doubles(torch.utils.data.Dataset[Any]):
+        def __len__(self) -> int:
+            return 40
+
+        def __getitem__(self, i: int) -> Any:
+            return rows()[0][i].double(), 1
+
+    with pytest.raises(danlu.DanluError) as caught:
+        danlu.train(Doubles(), model=net(), epochs=1)
+    assert code_of(caught) == "DL244" and "x.float()" in caught.value.fix and "float64" in caught.value.why
+
+
+def test_a_second_process_is_refused_before_torch_is_imported(digits: Path, capsys: Any) -> None:
+    """The command line looks at the lock first; here another process holds it."""
+    holder = "import sys, time; from pathlib import Path; from danlu import lock; p = Path('r'); p.mkdir();"
+    holder += "lock.acquire(p / '.lock', p); print('held', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", holder], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "held\n"
+        program = (
+            "import sys; from danlu.cli import main; code = main(sys.argv[1:]); print(code, 'torch' in sys.modules)"
+        )
+        argv = [sys.executable, "-c", program, "train", str(digits), "--run", "r"]
+        second = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+        process.kill()
+    assert second.stdout.split() == ["1", "False"]
+    assert "DL403" in second.stderr and str(process.pid) in second.stderr

@@ -155,6 +155,9 @@ def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None
     predictor = load(folder, model=model)
     if data is not None:
         part = open_labelled(predictor.schema, data, Settings(on_bad="skip", bad_limit=1.0))
+        reporter = Reporter()
+        for one in part.bad:
+            reporter.bad(one)
         return predictor.test(part.dataset, part.loader)
     arguments = record.arguments_of(folder)
     opened = open_again(arguments, predictor.module)
@@ -177,6 +180,8 @@ def predict_files(run: str | Path, inputs: Any, output: str | Path | None = None
             for one in raw.bad:
                 reporter.bad(one)
                 bad.append(one)
+        if bad and not writer.rows:
+            raise DanluError("DL308", where=bad[0].where, reason=bad[0].why)
     reporter.notice(say("predict.done", rows=f"{writer.rows:,}", bad=len(bad), output=output or "stdout"))
     return bad
 

@@ -54,7 +54,9 @@ class Guard:
         self.seen += 1
         if self.mode == "now":
             if not math.isfinite(_norm_now(optimizer)):
-                raise NotFinite("DL301", step=self.seen, **diagnosis(loss, model, batch, optimizer))
+                found = diagnosis(loss, model, batch, optimizer)
+                cure = say("nan.clean" if found["rows"] else "nan.slower")
+                raise NotFinite("DL301", step=self.seen, cure=cure, **found)
             return
         self.settle(wait=False)
         if self._first_bad is None:
@@ -80,7 +82,8 @@ class Guard:
         else:
             return
         if first:
-            raise NotFinite("DL302" if self.mode == "later" else "DL301", step=first, cause=say("nan.later"), rows=[])
+            facts: dict[str, Any] = {"cause": say("nan.later"), "cure": say("nan.slower"), "rows": []}
+            raise NotFinite("DL302" if self.mode == "later" else "DL301", step=first, **facts)
 
 
 def grad_norm(optimizer: torch.optim.Optimizer) -> Tensor:

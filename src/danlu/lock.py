@@ -40,6 +40,14 @@ def acquire(path: Path, folder: Path) -> None:
     _held[info.st_dev, info.st_ino] = (os.getpid(), fd)
 
 
+def refuse_if_held(folder: Path) -> None:
+    """Raise DL403 at once when another process works in the run's folder; without importing anything heavy."""
+    path = folder / ".lock"
+    if path.exists():
+        acquire(path, folder)
+        release(path)
+
+
 def release(path: Path) -> None:
     """Give the lock back; without one of this process there, nothing happens."""
     if _mine(path):

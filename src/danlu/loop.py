@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from danlu.batch import Batches, forward, returned_loss, rows_of, to_device
+from danlu.data.seeded import name_of
 from danlu.device import Precision
 from danlu.errors import DanluError
 from danlu.guard import Guard, NotFinite, grad_norm
@@ -296,6 +297,7 @@ def _named(bad: NotFinite, loader: Any, optimizer: torch.optim.Optimizer, progre
     behind = Guard.of(optimizer).seen - bad.facts["step"]  # 0 on a CPU; on a GPU the flag is read a step later
     names = "" if behind else row_names(loader, rows, bad.facts["rows"])
     facts = {"step": progress.step + 1 - behind, "epoch": progress.epoch + 1, "cause": bad.facts["cause"]}
+    facts["cure"] = bad.facts["cure"]
     return NotFinite(bad.code, where=names, rows=names, **facts)
 
 
@@ -306,6 +308,5 @@ def row_names(loader: Any, count: int, inside: list[int]) -> str:
     state = loader.state_dict()
     order = list(loader.indices(state["epoch"], state["consumed"] - count, state["consumed"]))
     wanted = [order[i] for i in inside if i < len(order)] or order
-    name = getattr(loader.dataset, "name", None)
-    named = [name(i) if callable(name) else f"[{i}]" for i in wanted[:8]]
+    named = [name_of(loader.dataset, i) for i in wanted[:8]]
     return ", ".join(named) + (f" … ({len(wanted)})" if len(wanted) > 8 else "")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +15,7 @@ from danlu.batch import answer_of, split_batch
 from danlu.choose import Decisions
 from danlu.data.columns import Columns, Data
 from danlu.data.loader import Loader
+from danlu.data.seeded import name_of
 from danlu.data.user import known_targets
 from danlu.errors import DanluError
 from danlu.loop import row_names
@@ -68,11 +71,21 @@ def try_one_batch(
         return schema, task, None
     criterion = tasks.criterion(loss, task, schema, settings, _train_targets(data, schema)).to(device)
     if settings.check:
-        task.check(answer, target, schema, criterion, model=model)
+        task.check(answer, target, schema, criterion, model=model, row=_row_of_first_batch(loader))
         one_batch(model, batch, criterion, device)
         if schema.task == "classification" and isinstance(answer, Tensor):
             _check_all_labels(model, loader, data, criterion, answer)
     return schema, task, criterion
+
+
+def _row_of_first_batch(loader: Loader) -> Callable[[int], str]:
+    """The user's name of a row of the batch that was tried."""
+
+    def name(i: int) -> str:
+        known = loader.indices(loader.epoch, 0, i + 1)
+        return name_of(loader.dataset, known[i]) if len(known) > i else f"[{i}]"
+
+    return name
 
 
 def _with_classes(schema: Schema, answer: Any) -> Schema:
@@ -99,7 +112,7 @@ def _check_all_labels(model: nn.Module, loader: Loader, data: Data, criterion: C
             if labels.ndim == 1 and not labels.is_floating_point():
                 check_labels(labels, classes, criterion, part.name)
         elif (known := known_targets(part)) is not None and known.dtype.kind in "iu":
-            check_labels(torch.as_tensor(known), classes, criterion, lambda i: f"[{i}]")
+            check_labels(torch.as_tensor(known), classes, criterion, partial(name_of, part))
 
     def check(batch: Any) -> None:
         target = split_batch(model, batch)[2]

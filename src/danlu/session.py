@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
+from danlu import record, state
 from danlu import run as run_folder
-from danlu import state
 from danlu.checkpoint import Checkpoint, Saver, latest
 from danlu.device import agree
 from danlu.errors import DanluError, Interrupted
@@ -203,7 +203,12 @@ class Session:
         """Save, say how to go on, and stop."""
         self.save()
         self.saver.wait()
-        self.reporter.stopped(self.folder.resume_line(), self.progress.step)
+        try:
+            record.arguments_of(self.folder.path)
+            line = self.folder.resume_line()
+        except DanluError as error:  # made from Python objects: danlu resume cannot make them again
+            line = error.fix
+        self.reporter.stopped(line, self.progress.step)
         raise Interrupted(str(self.folder.path), self.stop.signal)
 
     def roll_back(self) -> None:

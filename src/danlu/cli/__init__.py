@@ -7,10 +7,12 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from danlu.cli.argv import Call, again, parse
 from danlu.errors import DanluError, Interrupted
+from danlu.lock import refuse_if_held
 from danlu.lookup import first_line, where_raised
 from danlu.messages import set_language
 from danlu.report import events, layout, lines, reset_mode, set_mode
@@ -41,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     token = set_mode(call.mode)
     try:
+        if call.verb in ("train", "resume") and call.arguments.get("run"):
+            refuse_if_held(Path(call.arguments["run"]))  # before torch is imported, which takes seconds
         run = _function(call.verb)
         return _after(call, run(**call.arguments))  # run is api's own function: few frames above the training
     except Interrupted as stop:  # saved, and the reporter has said how to go on

@@ -34,16 +34,21 @@ ERRORS: dict[str, ErrorText] = {
             "让 forward 的参数与数据集返回的（标签之前的）各项对上",
         ),
     ),
+    "DL244": (
+        ("the model's weights and its input have different number formats", "模型的权重与输入的数值格式不同"),
+        ("the layer got {got}; torch says: {reason}", "这一层收到的是 {got}；torch 的原话：{reason}"),
+        (
+            "x = x.float()  # numpy makes float64, models are float32",
+            "x = x.float()  # numpy 默认 float64，模型是 float32",
+        ),
+    ),
     "DL301": (
         (
             "step {step}: the gradients are not finite; this update was not made",
             "第 {step} 步：梯度里有 NaN 或无穷大，这次更新没有执行",
         ),
         ("{cause}; the weights are still good", "{cause}；权重没有被污染"),
-        (
-            "a smaller learning rate (--lr), --clip-norm 1, or clean the rows named above",
-            "调小学习率（--lr）、加上 --clip-norm 1，或清理上面点名的样本",
-        ),
+        ("{cure}", "{cure}"),
     ),
     "DL302": (
         ("step {step}: the gradients were not finite", "第 {step} 步：梯度里出现了 NaN 或无穷大"),
@@ -220,6 +225,8 @@ SAYINGS: dict[str, Text] = {
     "card.results": ("On {rows} test rows that training never saw:", "在训练从未见过的 {rows} 个测试样本上："),
     "card.head": ("| metric | value | 95 % interval | trivial baseline |", "| 指标 | 数值 | 95 % 区间 | 简单基线 |"),
     "card.use": ("From this folder:", "在这个文件夹里使用："),
+    "nan.clean": ("correct or leave out the rows named above", "改正或去掉上面点名的样本"),
+    "nan.slower": ("a smaller learning rate (--lr), or --clip-norm 1", "调小学习率（--lr），或加上 --clip-norm 1"),
     "answers.no_folder": ("there is no folder {path}", "没有文件夹 {path}"),
     "predict.done": (
         "{rows} predictions written to {output}; {bad} inputs could not be read",
