@@ -298,6 +298,9 @@ def test_predicting_on_what_the_command_line_names(tmp_path: Path, digits: Path)
     assert Path("runs/latest").resolve() == Path("mine").resolve() and not Path("latest").exists()
     x = np.random.default_rng(0).normal(size=(5, 6)).astype(np.float32)
     np.save(tmp_path / "x.npy", x)
+    with pytest.raises(danlu.DanluError, match="DL314") as caught:
+        danlu.load(run.dir)
+    assert f"--model {own}:Net" in caught.value.fix
     predictor = danlu.load(run.dir, model=f"{own}:Net")
     by_file, by_array = predictor.predict([str(tmp_path / "x.npy")]), predictor.predict(x)
     assert [a.scores for a in by_file] == [a.scores for a in by_array]

@@ -136,7 +136,10 @@ def _module(config: Mapping[str, Any], schema: Schema, model: Any, path: str | P
     """danlu's own model by its name and arguments, or the user's class as he gave it."""
     made = config["model"]
     if model is None and "name" not in made:
-        raise DanluError("DL314", where=str(path), name=made.get("class", "?"))
+        name = made.get("class", "?")
+        cls = name.rpartition(".")[2]
+        reference = record.model_named_in(Path(path)) or f"my.py:{cls}"
+        raise DanluError("DL314", where=str(path), name=name, cls=cls, reference=reference)
     if isinstance(model, nn.Module):
         return model
     if isinstance(model, type):

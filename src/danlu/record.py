@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from danlu.checkpoint import latest
 from danlu.errors import DanluError
+from danlu.lookup import is_reference
 from danlu.messages import say
 from danlu.plan import Asked
 from danlu.settings import LENGTHS, Settings, changed, make_settings, merge_settings, read_toml, to_toml
@@ -99,6 +100,15 @@ def arguments_of(folder: Path) -> dict[str, Any]:
     if record.get("objects"):
         raise DanluError("DL312", where=str(folder / FILE), objects=", ".join(record["objects"]), run=str(folder))
     return {k: v for k, v in record.items() if k not in ("chosen", "objects")}
+
+
+def model_named_in(folder: Path) -> str:
+    """The "file.py:Class" that run.toml names as the model, to be shown; empty when there is none."""
+    try:
+        named = read_toml(folder / FILE).get("model")
+    except DanluError:
+        return ""
+    return str(named) if is_reference(named) else ""
 
 
 def lengthen(folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -137,7 +137,10 @@ ERRORS: dict[str, ErrorText] = {
     "DL314": (
         ("this model is of a class of the user's own: {name}", "这个模型用的是自定义的类：{name}"),
         ("loading never imports code that a folder names", "加载时不会导入文件夹里提到的任何代码"),
-        ("danlu.load(run, model=MyNet) or --model my.py:MyNet", "danlu.load(run, model=MyNet) 或 --model my.py:MyNet"),
+        (
+            "danlu.load(run, model={cls}), or --model {reference}",
+            "danlu.load(run, model={cls})，或 --model {reference}",
+        ),
     ),
     "DL313": (
         ("this run has no test data", "这个运行没有测试数据"),
