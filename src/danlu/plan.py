@@ -73,7 +73,6 @@ class Plan:
     epochs: int | None
     limit: int | None  # updates after which the loop ends even inside an epoch (steps=, time=)
     total_steps: int | None
-    steps_per_epoch: int | None
     chosen: dict[str, Any] = field(default_factory=dict)  # measured or defaulted once; a resumed run reuses them
 
     def evaluation_loader(self, dataset: Any) -> Loader:
@@ -133,7 +132,6 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
         epochs=None if limit else settings.epochs or decisions.made.get("epochs"),
         limit=limit,
         total_steps=total,
-        steps_per_epoch=steps_per_epoch,
         chosen=decisions.made,
     )
 
