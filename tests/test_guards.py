@@ -22,7 +22,7 @@ from source import SRC, Module, calls, first_text, keywords, modules
 # Imports go down only. A room is a module or a folder right under danlu.
 LEVELS = (
     ("types", "errors", "messages"),
-    ("rules", "settings", "lookup", "device", "interrupts", "lock", "muon", "plain", "rng", "tensorfile"),
+    ("rules", "settings", "lookup", "device", "interrupts", "lean", "lock", "muon", "plain", "rng", "tensorfile"),
     ("data", "models", "tasks", "optim", "schedule", "ema", "metrics", "batch", "fit", "snapshot"),
     ("guard",),
     ("loop", "evaluate", "checkpoint", "state", "run", "report", "weights", "doctor"),

@@ -15,6 +15,7 @@ from danlu.data.seeded import name_of
 from danlu.device import Precision
 from danlu.errors import DanluError
 from danlu.guard import Guard, NotFinite, grad_norm
+from danlu.lean import clear
 from danlu.tasks.criterion import divisor, one_loss, sums
 from danlu.types import Epoch, Stepped
 
@@ -77,7 +78,7 @@ def step(
     Returns:
         The loss, a detached 0-d tensor on the model's device: the mean over the samples.
     """
-    optimizer.zero_grad(set_to_none=True)
+    clear(optimizer)
     criterion: Callable[..., Any] | None = loss if loss is None or callable(loss) else one_loss(loss)
     if type(batch) is Batches:
         total: Any = 0.0

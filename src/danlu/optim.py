@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from danlu import lean
 from danlu.errors import DanluError, did_you_mean
 from danlu.messages import say
 from danlu.muon import MuonAdamW, build_muon
@@ -36,6 +37,7 @@ DEFAULTS: dict[str, Default] = {
 }
 
 _FUSED = (torch.optim.Adagrad, torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
+_LEAN: dict[type[Optimizer], type[Optimizer]] = {torch.optim.Adam: lean.Adam, torch.optim.AdamW: lean.AdamW}
 _FUSED_DEVICES = ("cpu", "cuda", "mps", "xpu")
 
 
@@ -98,13 +100,15 @@ def _by_name(spec: str | type[Optimizer], model: nn.Module, settings: Settings) 
     fused = can_fuse(model)
     if default.cls is MuonAdamW:
         return build_muon(model, lr=lr, weight_decay=decay, momentum=options["momentum"], fused=fused)
-    if default.cls in _FUSED and fused:
+    cls = default.cls
+    if cls in _FUSED and fused:
         options["fused"] = True
+        cls = _LEAN.get(cls, cls)
     if "lr" in given:
         options["lr"] = lr
     if "weight_decay" not in given:
-        return default.cls([p for p in model.parameters() if p.requires_grad], **options)
-    return default.cls(parameter_groups(model, decay), **options)
+        return cls([p for p in model.parameters() if p.requires_grad], **options)
+    return cls(parameter_groups(model, decay), **options)
 
 
 def _default(spec: str | type[Optimizer]) -> Default:
