@@ -16,7 +16,7 @@ from torch.utils.data import Dataset, TensorDataset
 import danlu
 from danlu.data.columns import Columns
 from danlu.errors import DanluError
-from danlu.guard import Guard, _guards
+from danlu.guard import Guard, _guards, _is_finite
 from danlu.loop import Progress, steps
 from danlu.types import Epoch, Stepped
 
@@ -138,6 +138,31 @@ def test_guard_stops_within_the_step_and_names_the_row(bad: float) -> None:
     assert caught.value.facts["step"] == done + 1
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]) and torch.isfinite(value).all()
+
+
+@pytest.mark.parametrize(
+    "shapes", [[(3, 2), (2,)], [(100, 90), (90,)], [(2,)] * 40, [(80, 80)] * 3 + [(7,)] * 30], ids=len
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+def test_the_guard_finds_one_bad_value_anywhere_and_nothing_else(shapes: list[Any], dtype: torch.dtype) -> None:
+    params = [nn.Parameter(torch.zeros(shape, dtype=dtype)) for shape in shapes]
+    optimizer = torch.optim.SGD(params, lr=0.1)
+    assert _is_finite(optimizer)  # no gradients at all
+    for p in params[::2]:
+        p.grad = (
+            torch.randn(p.shape, dtype=dtype).t().contiguous().t() if p.ndim == 2 else torch.randn(p.shape).to(dtype)
+        )
+    assert _is_finite(optimizer)
+    for p in params[::2]:
+        for bad in (math.nan, math.inf, -math.inf):
+            grad = p.grad.clone()
+            p.grad[(-1,) * p.ndim] = bad
+            assert not _is_finite(optimizer)
+            p.grad = grad
+    for size in (1e15, 1e18, 1e25):  # it judges by torch's norm, which may overflow where no element does
+        params[0].grad = torch.full_like(params[0], size)
+        norm = nn.utils.get_total_norm([p.grad for p in params[::2]])
+        assert _is_finite(optimizer) == bool(torch.isfinite(norm))
 
 
 def test_guard_names_the_batch_when_the_loss_itself_grows_too_large() -> None:

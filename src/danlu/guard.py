@@ -14,6 +14,7 @@ from danlu.errors import DanluError
 from danlu.messages import say
 
 FEW = 16  # gradients
+SMALL = 4096  # elements
 
 _guards: weakref.WeakKeyDictionary[torch.optim.Optimizer, Guard] = weakref.WeakKeyDictionary()
 
@@ -53,7 +54,7 @@ class Guard:
         """Judge one update's gradients by their norm; raises DL301 when this or an earlier one was bad."""
         self.seen += 1
         if self.mode == "now":
-            if not math.isfinite(_norm_now(optimizer)):
+            if not _is_finite(optimizer):
                 found = diagnosis(loss, model, batch, optimizer)
                 cure = say("nan.clean" if found["rows"] else "nan.slower")
                 raise NotFinite("DL301", step=self.seen, cure=cure, **found)
@@ -98,16 +99,31 @@ def grad_norm(optimizer: torch.optim.Optimizer) -> Tensor:
     return norm
 
 
-def _norm_now(optimizer: torch.optim.Optimizer) -> float:
-    """The same as a number, for gradients on the CPU: a few norms are added faster in Python than by torch."""
-    grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-    if not grads or len(grads) > FEW or any(g.is_sparse for g in grads):
-        return grad_norm(optimizer).item()
-    total = 0.0
-    for norm in torch._foreach_norm(grads):
-        value = norm.item()
-        total += value * value
-    return math.sqrt(total) if math.isfinite(total) else total
+def _is_finite(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether the norm of all gradients is finite, for gradients on the CPU, at the least cost.
+
+    A dot product reads a large gradient twice as fast as torch's norm does; where it overflows, the norm decides.
+    A few small norms are added faster in Python than by torch.
+    """
+    small, total = [], 0.0
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            grad = p.grad
+            if grad is None:
+                continue
+            if grad.is_sparse:
+                return math.isfinite(grad_norm(optimizer).item())
+            if grad.numel() > SMALL and grad.dtype is torch.float32 and grad.is_contiguous():
+                flat = grad.view(-1)
+                total += torch.dot(flat, flat).item()
+            else:
+                small.append(grad)
+    if len(small) > FEW:
+        total += torch.stack([n.float() for n in torch._foreach_norm(small)]).sum().item()
+    elif small:
+        for norm in torch._foreach_norm(small):
+            total += norm.item()
+    return math.isfinite(total) or math.isfinite(grad_norm(optimizer).item())
 
 
 def diagnosis(loss: Tensor, model: nn.Module, batch: Any, optimizer: torch.optim.Optimizer) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from torch.utils.data import Subset, TensorDataset
 from danlu.data.columns import Columns
 from danlu.data.sampling import Task
 
-CHUNK_BYTES = 256 << 10  # what one kept batch may hold on to; stays in the second-level cache
+CHUNK_BYTES = 1 << 20  # what one kept batch may hold on to; stays in the second-level cache
 CHUNK_BATCHES = 512  # splitting so many takes about a millisecond: the longest pause between two batches
 
 
