@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -165,46 +166,56 @@ def baseline(task: str, trivial: Tensor, test_target: Tensor) -> dict[str, Any]:
 
 def _bootstrap(names: Sequence[str], decoded: Tensor, target: Tensor, resamples: int) -> dict[str, tuple[float, float]]:
     """Percentiles of the metrics over resamples; each sample is first reduced to what it adds to the sums."""
-    n, classes = len(target), decoded.shape[1]
-    rows = _sample_columns(decoded, target, names)
-    generator = torch.Generator().manual_seed(0)
     values: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(resamples):
-        pick = torch.randint(n, (n,), generator=generator)
-        sums = _resampled(rows, pick, classes)
-        for name in names:
+    counted = [name for name in names if target.ndim == 1 and name in ("accuracy", "macro_f1")]
+    if counted:
+        for sums in _recounted(decoded.argmax(1), target, decoded.shape[1], resamples):
+            for name in counted:
+                values[name].append(_METRICS[name](sums))
+    summed = [name for name in names if name not in counted]
+    rows = _sample_columns(decoded, target, summed) if summed else {}
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(resamples if rows else 0):
+        sums = _resampled(rows, torch.randint(len(target), (len(target),), generator=generator))
+        for name in summed:
             values[name].append(_METRICS[name](sums))
     points = torch.tensor([0.025, 0.975], dtype=torch.float64)
     ends = {k: torch.tensor(v, dtype=torch.float64).quantile(points).tolist() for k, v in values.items()}
     return {name: (low, high) for name, (low, high) in ends.items()}
 
 
+def _recounted(guess: Tensor, actual: Tensor, classes: int, resamples: int) -> Iterator[dict[str, Tensor]]:
+    """The sums of each resample, counts only: drawing n samples again draws a multinomial confusion table."""
+    n = len(actual)
+    cells, counts = torch.unique(actual * classes + guess, return_counts=True)
+    actual, guess = cells // classes, cells % classes
+    drawn = np.random.default_rng(0).multinomial(n, (counts.double() / n).numpy(), size=resamples)
+    for row in torch.from_numpy(drawn).double():
+        yield {
+            "n": torch.tensor(float(n), dtype=torch.float64),
+            "hits": torch.bincount(actual, row * (actual == guess), minlength=classes),
+            "guesses": torch.bincount(guess, row, minlength=classes),
+            "actuals": torch.bincount(actual, row, minlength=classes),
+        }
+
+
 def _sample_columns(decoded: Tensor, target: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
-    """One row a sample: class numbers for counting, or what the sample adds to each sum."""
+    """One row a sample: what it adds to each sum."""
     if {"mae", "rmse", "r2"} & set(names):
         wrong, actual = decoded.double() - target.double(), target.double()
         centred = actual - actual.mean(0)  # keeps the sum of squares far from cancelling
         return {"absolute": wrong.abs(), "squares": wrong.square(), "centred": centred, "centred2": centred.square()}
     if target.ndim == 1:
-        rows = {"guess": decoded.argmax(1), "actual": target}
-        return {**rows, "nats": _nats(decoded, target)} if "log_loss" in names else rows
+        return {"nats": _nats(decoded, target)}
     guess, actual = decoded > 0.5, target > 0.5
     right = (guess == actual).double().mean(1)
     rows = {"hits": guess & actual, "guesses": guess, "actuals": actual, "right": right}
     return {**rows, "nats": _label_nats(decoded, actual).mean(1)} if "log_loss" in names else rows
 
 
-def _resampled(rows: dict[str, Tensor], pick: Tensor, classes: int) -> dict[str, Tensor]:
+def _resampled(rows: dict[str, Tensor], pick: Tensor) -> dict[str, Tensor]:
     """The sums a Meter would have after seeing the picked samples."""
     n = torch.tensor(float(len(pick)), dtype=torch.float64)
-    if "guess" in rows:
-        guess, actual = rows["guess"][pick], rows["actual"][pick]
-        counts = {
-            "hits": torch.bincount(actual[guess == actual], minlength=classes).double(),
-            "guesses": torch.bincount(guess, minlength=classes).double(),
-            "actuals": torch.bincount(actual, minlength=classes).double(),
-        }
-        return {"n": n, **counts, **({"nats": rows["nats"][pick].sum()} if "nats" in rows else {})}
     sums = {key: value[pick].sum(0, dtype=torch.float64) for key, value in rows.items()}
     if "centred" in sums:
         sums["spread"] = sums["centred2"] - sums["centred"].square() / n

@@ -23,6 +23,7 @@ from danlu.tensorfile import replace_file, write_error
 LATEST = "latest"
 # a run folder from elsewhere may hold a link in a log's place: never write through it
 APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+MOST_WAITING = 64  # events
 MARKS = ("run.toml", "checkpoints", "model")  # a folder with one of these is a run folder
 
 
@@ -33,6 +34,7 @@ class RunFolder:
         self.path = Path(path)
         self._metrics: int | None = None  # descriptor of metrics.jsonl
         self._lines = 0
+        self._waiting: list[Mapping[str, Any]] = []  # events that need not be written at once
 
     @property
     def checkpoints(self) -> Path:
@@ -53,6 +55,8 @@ class RunFolder:
 
     def close(self) -> None:
         """Close the log and give the lock back; the folder can be opened again."""
+        with contextlib.suppress(DanluError):  # a full disk was told where it mattered
+            self._write_waiting()
         if self._metrics is not None:
             os.close(self._metrics)
             self._metrics = None
@@ -88,22 +92,37 @@ class RunFolder:
     def lines(self) -> int:
         """Whole lines in metrics.jsonl; a checkpoint keeps this number, and ``cut`` goes back to it."""
         self._open_metrics()
+        self._write_waiting()
         return self._lines
 
     def log(self, event: Mapping[str, Any]) -> None:
         """Append one event to metrics.jsonl; NaN and infinity become null, for strict readers."""
+        self._waiting.append(event)
+        self._write_waiting()
+
+    def log_later(self, event: Mapping[str, Any]) -> None:
+        """The same for an event that can wait for the next ones; tensors in it are read when it is written."""
+        self._waiting.append(event)
+        if len(self._waiting) >= MOST_WAITING:
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        events, self._waiting = self._waiting, []
+        if not events:
+            return
         fd = self._open_metrics()
-        line = json.dumps(_finite(event), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        lines = "".join(json.dumps(_finite(e), ensure_ascii=False, allow_nan=False) + "\n" for e in events).encode()
         try:
-            left = memoryview(line)
+            left = memoryview(lines)
             while left:
                 left = left[os.write(fd, left) :]
         except OSError as error:
-            raise write_error(self.path / "metrics.jsonl", error, len(line)) from error
-        self._lines += 1
+            raise write_error(self.path / "metrics.jsonl", error, len(lines)) from error
+        self._lines += len(events)
 
     def cut(self, lines: int) -> None:
         """Drop every line after the first ``lines``: they tell of steps that are made again."""
+        self._waiting = []
         fd = self._open_metrics()
         kept = self._whole_lines()[:lines]
         os.ftruncate(fd, sum(len(line) for line in kept))
@@ -111,6 +130,7 @@ class RunFolder:
 
     def events(self) -> Iterator[dict[str, Any]]:
         """The events in metrics.jsonl, in order; a line that was cut short by a crash is left out."""
+        self._write_waiting()
         for line in self._whole_lines():
             with contextlib.suppress(ValueError):
                 yield json.loads(line)
@@ -268,6 +288,8 @@ def changes(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _finite(value: Any) -> Any:
+    if hasattr(value, "item"):  # a 0-d tensor or a numpy number
+        value = value.item()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

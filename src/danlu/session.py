@@ -107,7 +107,7 @@ class Session:
         """After every update: tell, log now and then, save when due, stop when asked."""
         self.reporter.on_step(event, self.plan.total_steps)
         if event.step % self.log_steps == 0:
-            self.folder.log(events.step(event.step, float(event.loss)))
+            self.folder.log_later(events.step(event.step, event.loss))
         if self.checkpoint_steps and event.step % self.checkpoint_steps == 0:
             self.save()
         if self.stop.signal:

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the help pages import this file
+    from torch import Tensor
+
     from danlu import types
 
 Event = dict[str, Any]
@@ -48,7 +50,7 @@ def finding(code: str, severity: str, where: str, why: str, fix: str, what: str 
     return event | ({"what": what} if what else {})
 
 
-def step(number: int, loss: float) -> Event:
+def step(number: int, loss: float | Tensor) -> Event:
     return {"event": "step", "step": number, "loss": loss}
 
 
