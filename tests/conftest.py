@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 # set before torch is imported, and inherited by the processes that tests start
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as the command line sets it: threads that wait do not burn a core
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with Ctrl-C ignored
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "src" / "danlu" / "demo"

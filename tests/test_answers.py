@@ -11,7 +11,7 @@ import pytest
 
 from danlu import answers
 from danlu.answers import Writer
-from danlu.errors import DanluError
+from danlu.errors import DanluError, reason
 
 ROWS = [{"input": "a.jpg", "prediction": "cat", "score": 0.5}] * 9000
 
@@ -45,7 +45,7 @@ def test_a_full_disk_leaves_no_half_file(folder: Path, monkeypatch: Any, suffix:
     monkeypatch.setattr(answers, "open", full, raising=False)
     with pytest.raises(DanluError) as caught, Writer(folder / f"out{suffix}") as writer:
         writer.write(ROWS[:count])
-    assert caught.value.code == "DL317" and os.strerror(errno.ENOSPC) in caught.value.why
+    assert caught.value.code == "DL317" and reason(OSError(errno.ENOSPC, "")) in caught.value.why
     assert caught.value.fix == "df -h ."
     assert list(folder.iterdir()) == []
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from danlu.errors import DanluError
+from danlu.errors import DanluError, reason
 from danlu.messages import say
 from danlu.types import Prediction, Schema
 
@@ -77,9 +77,8 @@ class Writer:
             yield
         except OSError as error:
             self._drop()
-            reason = error.strerror or str(error)
             line = "df -h ." if error.errno == errno.ENOSPC else f"-o answers{self.path.suffix}"
-            raise DanluError("DL317", str(self.path), path=self.path, reason=reason, line=line) from error
+            raise DanluError("DL317", str(self.path), path=self.path, reason=reason(error), line=line) from error
 
     def _drop(self) -> None:
         for file in (self._file, self._parquet):

@@ -184,7 +184,8 @@ def predict_files(run: str | Path, inputs: Any, output: str | Path | None = None
                 reporter.bad(one)
                 bad.append(one)
         if bad and not writer.rows:
-            raise DanluError("DL308", where=bad[0].where, reason=bad[0].why)
+            kinds = ", ".join(f"{f.name} ({say(f'kind.{f.kind}')})" for f in predictor.schema.inputs[:5])
+            raise DanluError("DL308", bad[0].where, reason=bad[0].why, line=say("predict.none", kinds=kinds))
     reporter.notice(say("predict.done", rows=f"{writer.rows:,}", bad=len(bad), output=output or "stdout"))
     return bad
 

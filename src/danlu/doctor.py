@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from danlu import __version__
+from danlu.errors import reason
 from danlu.lookup import first_line
 from danlu.messages import language, say
 
@@ -184,7 +185,7 @@ def _disk(folder: Path) -> Row:
             file.flush()
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        text = say("doctor.disk.readonly", folder=folder, reason=error.strerror or error)
+        text = say("doctor.disk.readonly", folder=folder, reason=reason(error))
         return Row(name, text, "error", "danlu train … --run DIR")
     state: State = "warning" if free < SMALL_DISK else "ok"
     return Row(name, say("doctor.disk.value", free=size(free), folder=folder), state)

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import errno
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from danlu.messages import ERRORS, say, text
+from danlu.messages import ERRORS, SAYINGS, say, text
+
+_wording: Callable[[str], str] = str
+
+
+@contextmanager
+def worded(wording: Callable[[str], str]) -> Iterator[None]:
+    """Inside, errors spell settings as ``wording`` does; their texts are written for Python."""
+    global _wording
+    before, _wording = _wording, wording
+    try:
+        yield
+    finally:
+        _wording = before
 
 
 class DanluError(Exception):
@@ -18,7 +33,11 @@ class DanluError(Exception):
 
     def __init__(self, code: str, where: str = "", **facts: Any) -> None:
         super().__init__(code, where, facts)
-        self.code, self.where, self.facts = code, where, facts
+        self.code, self.place, self.facts = code, where, facts
+
+    @property
+    def where(self) -> str:
+        return _wording(self.place)
 
     @property
     def what(self) -> str:
@@ -33,7 +52,7 @@ class DanluError(Exception):
         return self._part(2)
 
     def _part(self, i: int) -> str:
-        return text(ERRORS[self.code][i], **self.facts)
+        return _wording(text(ERRORS[self.code][i], **self.facts))
 
     def __str__(self) -> str:
         rows = [("where", self.where), ("why", self.why), ("fix", self.fix)]
@@ -41,7 +60,7 @@ class DanluError(Exception):
         return "\n".join([f"{self.code} {self.what}", *labelled])
 
     def __reduce__(self) -> Any:  # facts travel through worker processes
-        return _rebuild, (self.code, self.where, self.facts)
+        return _rebuild, (self.code, self.place, self.facts)
 
 
 def _rebuild(code: str, where: str, facts: dict[str, Any]) -> DanluError:
@@ -54,6 +73,14 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, run: str, signal: int) -> None:
         super().__init__(run)
         self.run, self.signal = run, signal
+
+
+def reason(error: BaseException) -> str:
+    """Why the system refused, in the reader's language where it is one of the common reasons."""
+    name = errno.errorcode.get(getattr(error, "errno", None) or 0, "")
+    if f"os.{name}" in SAYINGS:
+        return say(f"os.{name}")
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

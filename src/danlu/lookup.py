@@ -37,7 +37,7 @@ def resolve(reference: str) -> Any:
     """
     path, name = _split(reference)
     if not path.is_file():
-        raise DanluError("DL020", reference, path=path, **_no_file(path))
+        raise DanluError("DL020", reference, path=path, **_no_file(path, name))
     if not name:
         names = _public_names(path)
         line = f"{path}:{names[0]}" if names else f"{path}:NAME"
@@ -111,14 +111,20 @@ def _split(reference: str) -> tuple[Path, str]:
     return Path(path).expanduser(), name
 
 
-def _no_file(path: Path) -> dict[str, str]:
+def _no_file(path: Path, name: str) -> dict[str, str]:
     folder = path.parent
-    files = [p.name for p in folder.glob("*.py")] if folder.is_dir() else []
-    near = nearest(path.name, files)
     if not folder.is_dir():
         return {"why": say("lookup.no_folder", folder=folder), "line": ""}
-    why = did_you_mean(path.name, files) if files else say("lookup.no_python_file", folder=folder.resolve())
-    return {"why": why, "line": str(folder / near) if near else ""}
+    stems = [p.stem for p in folder.glob("*.py")]  # the ending they share would make any two look alike
+    if not stems:
+        return {"why": say("lookup.no_python_file", folder=folder.resolve()), "line": ""}
+    near = nearest(path.stem, stems)
+    files = [f"{near}.py"] if near else [f"{stem}.py" for stem in stems]
+    line = str(folder / files[0]) + (f":{name}" if name else "") if near else ""
+    return {
+        "why": did_you_mean(path.name, files) if near else say("lookup.files", names=", ".join(sorted(files)[:8])),
+        "line": line,
+    }
 
 
 def _public_names(path: Path) -> list[str]:

@@ -53,7 +53,11 @@ def open_session(asked: Asked, run: str | Path | None) -> Iterator[Session]:
         found = latest(folder.checkpoints, on_skip=session.skipped)
         facts = start_facts(session)
         if not began:
-            session.begin(now, choices, facts)
+            try:
+                session.begin(now, choices, facts)
+            except DanluError:  # no space, or not writable: leave nothing behind
+                folder.discard()
+                raise
         elif found is not None:
             session.restore(found)
         else:

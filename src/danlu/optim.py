@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from danlu import lean
-from danlu.errors import DanluError, did_you_mean
+from danlu.errors import DanluError, did_you_mean, nearest
 from danlu.messages import say
 from danlu.muon import MuonAdamW, build_muon
 from danlu.settings import Settings
@@ -111,6 +111,11 @@ def _by_name(spec: str | type[Optimizer], model: nn.Module, settings: Settings) 
     return cls(parameter_groups(model, decay), **options)
 
 
+def check_name(name: str) -> None:
+    """DL254 where no optimizer is called that, DL253 for LBFGS."""
+    _default(name)
+
+
 def _default(spec: str | type[Optimizer]) -> Default:
     """danlu's defaults for the optimizers it knows well, torch's own for the others."""
     name = spec.lower() if isinstance(spec, str) else spec.__name__.lower()
@@ -121,8 +126,9 @@ def _default(spec: str | type[Optimizer]) -> Default:
     known = {n.lower(): c for n, c in vars(torch.optim).items() if isinstance(c, type) and issubclass(c, Optimizer)}
     cls = spec if isinstance(spec, type) else known.get(name)
     if cls is None or cls is Optimizer:
-        near = did_you_mean(name, [*DEFAULTS, *(c.__name__ for c in known.values())])
-        raise DanluError("DL254", where=f"optimizer={spec!r}", name=spec, near=near)
+        names = [*DEFAULTS, *(n for n in known if n not in (*DEFAULTS, "optimizer", "lbfgs"))]
+        facts = {"near": did_you_mean(name, names), "line": nearest(name, names) or "adamw"}
+        raise DanluError("DL254", where=f"optimizer={spec!r}", name=spec, **facts)
     given = inspect.signature(cls).parameters
     numbers = {n: p.default for n, p in given.items() if isinstance(p.default, int | float)}
     return Default(cls, float(numbers.get("lr", 0.0)), float(numbers.get("weight_decay", 0.0)), {})

@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from danlu import models, tasks
+from danlu import models, optim, tasks
 from danlu.choose import (
     Decisions,
     batch_norm,
@@ -87,6 +87,7 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     if "size" in chosen:
         settings = replace(settings, size=chosen["size"])
     wanted_model, loss, wanted_optimizer = (_resolved(spec) for spec in (asked.model, asked.loss, asked.optimizer))
+    _check_names(wanted_model, loss, wanted_optimizer)
     own_model = wanted_model is not None and not isinstance(wanted_model, str)
     data = load_data(
         asked.data, asked.test, asked.val, settings, layout=models.layout_of(wanted_model), own_model=own_model
@@ -145,6 +146,13 @@ def open_again(arguments: dict[str, Any], module: nn.Module) -> Data:
     layout = models.layout_of(module if own else model)
     given = (arguments["data"], arguments.get("test"), arguments.get("val"))
     return load_data(*given, settings, layout=layout, own_model=own)
+
+
+def _check_names(model: Any, loss: Any, optimizer: Any) -> None:
+    """A misspelt name is told before the data is read."""
+    for spec, check in ((model, models.check_name), (loss, tasks.named_loss), (optimizer, optim.check_name)):
+        if isinstance(spec, str):
+            check(spec)
 
 
 def _resolved(spec: Any) -> Any:

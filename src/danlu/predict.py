@@ -16,6 +16,7 @@ from danlu.data.raw import RawBatch, raw_batches
 from danlu.device import Precision, kept_randomness
 from danlu.errors import DanluError
 from danlu.evaluate import Evaluation, evaluate, evaluating
+from danlu.messages import say
 from danlu.tasks import TASKS, Task
 from danlu.types import Prediction, Schema
 
@@ -42,7 +43,7 @@ class Predictor:
         answers: list[Prediction] = []
         for raw, found in self.stream(inputs, batch_size=batch_size):
             if raw.bad:
-                raise DanluError("DL308", where=raw.bad[0].where, reason=raw.bad[0].why)
+                raise DanluError("DL308", raw.bad[0].where, reason=raw.bad[0].why, line=say("predict.skips"))
             answers += found
         return answers
 

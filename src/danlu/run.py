@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu import lock
-from danlu.errors import DanluError, did_you_mean
+from danlu.errors import DanluError, did_you_mean, nearest
 from danlu.messages import say
 from danlu.settings import read_toml, to_toml
 from danlu.tensorfile import replace_file, write_error
@@ -61,6 +61,15 @@ class RunFolder:
             os.close(self._metrics)
             self._metrics = None
         lock.release(self.path / ".lock")
+
+    def discard(self) -> None:
+        """Remove the folder of a run that never began; what somebody else put there stays."""
+        self.close()
+        with contextlib.suppress(OSError):
+            (self.path / ".lock").unlink(missing_ok=True)
+            if self.checkpoints.is_dir():
+                self.checkpoints.rmdir()
+            self.path.rmdir()
 
     # run.toml and env.json --------------------------------------------------------------------------------------------
 
@@ -244,8 +253,10 @@ def resolve(path: str | Path = "runs/latest") -> Path:
     folder = Path(os.path.normpath(folder))
     if folder.is_dir() and any((folder / mark).exists() for mark in MARKS):
         return folder
-    why = say("run.empty", marks=", ".join(MARKS)) if folder.is_dir() else _near(folder if folder != given else given)
-    raise DanluError("DL400", where=str(path), path=str(path), why=why, parent=str(folder.parent))
+    why, line = _instead(folder)
+    if folder.is_dir():
+        why = say("run.empty", marks=", ".join(MARKS))
+    raise DanluError("DL400", where=str(path), path=str(path), why=why, line=line)
 
 
 def model_folder(path: str | Path) -> Path:
@@ -254,13 +265,20 @@ def model_folder(path: str | Path) -> Path:
     return given if (given / "config.json").is_file() else resolve(given) / "model"
 
 
-def _near(path: Path) -> str:
-    """What is there instead of ``path``."""
+def _instead(path: Path) -> tuple[str, str]:
+    """What to say and to write where ``path`` is no run: the run with the nearest name, or the newest one."""
+    parent = path.parent
     try:
-        names = sorted(entry.name for entry in path.parent.iterdir() if entry.is_dir())
+        runs = [entry for entry in parent.iterdir() if (entry / "run.toml").is_file() and not entry.is_symlink()]
+        runs.sort(key=lambda entry: (entry / "run.toml").stat().st_mtime)
     except OSError:
-        return say("run.none", parent=str(path.parent))
-    return did_you_mean(path.name, names) if names else say("run.none", parent=str(path.parent))
+        runs = []
+    names = [entry.name for entry in runs]
+    if not runs:
+        return say("run.none", parent=str(parent)), "danlu train DATA"
+    if near := nearest(path.name, names):
+        return did_you_mean(path.name, names), str(parent / near)
+    return say("run.newest", parent=str(parent), count=len(runs), name=names[-1]), str(runs[-1])
 
 
 def environment(device: str = "", threads: int = 0) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from danlu.errors import DanluError
+from danlu.errors import DanluError, reason
+from danlu.messages import say
 
 DTYPES = {
     torch.float64: "F64",
@@ -137,8 +138,19 @@ def write(path: Path, chunks: Iterable[bytes | memoryview], total: int) -> Writt
 def write_error(path: Path | str, error: OSError, total: int = 0, done: int = 0) -> DanluError:
     """The error a person can act on: disk full with path and bytes, or why the path cannot be written."""
     if error.errno in _FULL:
-        return DanluError("DL401", where=str(path), path=str(path), total=total, done=done, reason=error.strerror)
-    return DanluError("DL402", where=str(path), path=str(path), reason=error.strerror or str(error))
+        facts = {"total": total, "done": done, "folder": _existing_folder(Path(path)), "again": _again(Path(path))}
+        return DanluError("DL401", where=str(path), path=str(path), **facts)
+    return DanluError("DL402", where=str(path), path=str(path), reason=reason(error))
+
+
+def _existing_folder(path: Path) -> str:
+    return str(next((folder for folder in path.parents if folder.is_dir()), path.parent))
+
+
+def _again(path: Path) -> str:
+    """How to go on once there is space: the run that the file belongs to, if it is a run's."""
+    run = next((folder for folder in path.parents if (folder / "run.toml").is_file()), None)
+    return say("disk.resume", run=run) if run is not None else ""
 
 
 def sync_file(fd: int) -> None:

@@ -18,7 +18,7 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
-from danlu.errors import DanluError, did_you_mean
+from danlu.errors import DanluError, did_you_mean, reason
 from danlu.fit import built, fill, fit_report, listed
 from danlu.fit import weights as weights_of
 from danlu.messages import say
@@ -239,7 +239,7 @@ def _ordinary(folder: Path, name: str, most: int | None = None) -> None:
     except FileNotFoundError:
         raise _unusable(folder, say("model.missing", file=name)) from None
     except OSError as error:
-        raise _unusable(folder, f"{name}: {error.strerror}") from None
+        raise _unusable(folder, f"{name}: {reason(error)}") from None
     if not stat.S_ISREG(info.st_mode):
         raise _unusable(folder, say("model.irregular", file=name))
     if most is not None and info.st_size > most:

@@ -106,8 +106,9 @@ def test_added_sums_equal_the_big_batch(name: str, dtype: torch.dtype, within: f
     g = torch.Generator().manual_seed(data.draw(st.integers(0, 999)))
     x, y = torch.randn(n, 5, generator=g).to(dtype), make_target(n, g)
     y = y.to(dtype) if y.is_floating_point() else y
-    if not y.is_floating_point() and bool((y == -100).all()):
-        y[-1] = 1
+    ignored = getattr(loss, "ignore_index", -100)
+    if not y.is_floating_point() and bool((y == ignored).all()):  # torch's mean of nothing is NaN
+        y[-1] = 1 if ignored != 1 else 0
     cuts = sorted(data.draw(st.sets(st.integers(1, n - 1), max_size=6)))
     model = nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 3)).to(dtype)
     compare(model, made(loss), x, y, cuts, within)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from danlu.cli.argv import Call, again, parse
-from danlu.errors import DanluError, Interrupted
+from danlu.cli.wording import as_flags
+from danlu.errors import DanluError, Interrupted, worded
 from danlu.lock import refuse_if_held
 from danlu.lookup import first_line, where_raised
 from danlu.messages import set_language
@@ -31,36 +32,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, 1 (an error), 2 (usage), 130 (Ctrl-C) or 143 (SIGTERM)."""
     typed = list(sys.argv[1:] if argv is None else argv)
     set_language(_language(typed))
-    try:
-        call = parse(typed, _page(sys.stdout))
-    except DanluError as error:
-        _tell(error, "--json" in typed)
-        return USAGE
-    if isinstance(call, str):
-        return _print(call)
-    if call.mode.json and hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(encoding="utf-8")  # JSON is UTF-8, whatever the console speaks
-    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
-    token = set_mode(call.mode)
-    try:
-        if call.verb in ("train", "resume") and call.arguments.get("run"):
-            refuse_if_held(Path(call.arguments["run"]))  # before torch is imported, which takes seconds
-        run = _function(call.verb)
-        return _after(call, run(**call.arguments))  # run is api's own function: few frames above the training
-    except Interrupted as stop:  # saved, and the reporter has said how to go on
-        return 128 + stop.signal
-    except KeyboardInterrupt:
-        sys.stderr.write("\n")
-        return 128 + 2
-    except BrokenPipeError:  # the reader of our output has had enough
-        return _closed_pipe()
-    except Exception as error:
-        if call.debug:
-            traceback.print_exc()
-        _tell(error if isinstance(error, DanluError) else _unexpected(error, typed), call.mode.json)
-        return FAILED
-    finally:
-        reset_mode(token)
+    with worded(as_flags):
+        try:
+            call = parse(typed, _page(sys.stdout))
+        except DanluError as error:
+            _tell(error, "--json" in typed)
+            return USAGE
+        if isinstance(call, str):
+            return _print(call)
+        if call.mode.json and hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(encoding="utf-8")  # JSON is UTF-8, whatever the console speaks
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+        token = set_mode(call.mode)
+        try:
+            if call.verb in ("train", "resume") and call.arguments.get("run"):
+                refuse_if_held(Path(call.arguments["run"]))  # before torch is imported, which takes seconds
+            run = _function(call.verb)
+            return _after(call, run(**call.arguments))  # run is api's own function: few frames above the training
+        except Interrupted as stop:  # saved, and the reporter has said how to go on
+            return 128 + stop.signal
+        except KeyboardInterrupt:
+            sys.stderr.write("\n")
+            return 128 + 2
+        except BrokenPipeError:  # the reader of our output has had enough
+            return _closed_pipe()
+        except Exception as error:
+            if call.debug:
+                traceback.print_exc()
+            _tell(error if isinstance(error, DanluError) else _unexpected(error, typed), call.mode.json)
+            return FAILED
+        finally:
+            reset_mode(token)
 
 
 def _language(argv: Sequence[str]) -> str | None:

@@ -96,6 +96,12 @@ def looks_numeric(column: pa.Array) -> bool:
     return not wrong.any() and not bool(np.isnan(values).all()) and not leading_zeros(column)
 
 
+def decimal_commas(column: pa.Array) -> bool:
+    """Whether nearly every cell is a number written as 3,14."""
+    cells = pc.utf8_trim_whitespace(column[:GLANCE].drop_null())
+    return bool(len(cells)) and float(mask(pc.match_substring_regex(cells, r"^-?\d+,\d+$")).mean()) > 0.9
+
+
 def leading_zeros(column: pa.Array) -> bool:
     """Whether a cell such as 007 stands in the column: a code, not a number."""
     return is_text(column) and bool(pc.any(pc.match_substring_regex(column, _LEADING_ZERO)).as_py())

@@ -8,7 +8,7 @@ import re
 import zlib
 from pathlib import Path
 
-from danlu.errors import DanluError
+from danlu.errors import DanluError, reason
 from danlu.messages import say
 from danlu.types import Choice
 
@@ -23,7 +23,7 @@ def read_bytes(path: Path) -> bytes:
         raw = path.read_bytes()
         return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
     except (OSError, EOFError, zlib.error) as e:  # BadGzipFile is an OSError
-        raise DanluError("DL100", where=str(path), reason=_reason(e)) from e
+        raise DanluError("DL100", where=str(path), reason=reason(e)) from e
 
 
 def to_utf8(raw: bytes, path: str) -> tuple[bytes, tuple[Choice, ...]]:
@@ -75,8 +75,3 @@ def _decode(raw: bytes, name: str, path: str) -> str:
 def _unknown(raw: bytes, at: int, path: str) -> DanluError:
     line = raw.count(b"\n", 0, at) + 1
     return DanluError("DL101", where=f"{path}:{line}", byte=f"0x{raw[at]:02X}", offset=at, name=path)
-
-
-def _reason(e: Exception) -> str:
-    strerror = getattr(e, "strerror", None)
-    return str(strerror or e or type(e).__name__)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from danlu.errors import DanluError
+from danlu.errors import DanluError, reason
 from danlu.messages import say
 
 if TYPE_CHECKING:
@@ -115,7 +115,9 @@ def _problem(source: Any, error: Exception) -> str:
             return say("data.image.zero_bytes")
         if type(error).__name__ == "UnidentifiedImageError":
             return say("data.image.unknown")
-    return str(error) or type(error).__name__
+    if "truncated" in str(error) or "broken data stream" in str(error):  # Pillow says it in English only
+        return say("data.image.truncated")
+    return reason(error)
 
 
 def to_plain(image: PilImage, mode: str) -> PilImage:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from danlu.data.cells import TARGET_NAMES, flat, is_text, to_numbers
+from danlu.data.cells import GLANCE, TARGET_NAMES, decimal_commas, flat, is_text, to_numbers
 from danlu.data.profile import Profile, profile
 from danlu.data.table import Table
 from danlu.data.table_task import DATE, decide_task
@@ -53,6 +53,7 @@ def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName
         Choice("target", ", ".join(targets), why_target),
         Choice("task", task, why_task),
         *_describe(tuple(fields.values()), profiles),
+        *(odd for name, f in fields.items() if name not in ignored and (odd := _nearly(f, columns[name], table))),
     ]
     return tuple(fields.values()), task, tuple(choices)
 
@@ -68,6 +69,24 @@ def _odd_label(error: DanluError, table: Table, column: pa.Array) -> DanluError 
     row = int(wrong.argmax())
     facts = {"column": error.facts["column"], "cell": column[row].as_py(), "count": count, "good": good}
     return DanluError("DL128", where=table.name(row), **facts)
+
+
+def _nearly(field: Field, column: pa.Array, table: Table) -> Choice | None:
+    """Says it where a few cells keep a column from being numbers, or its decimal commas do."""
+    if field.role == "target" or not is_text(column):
+        return None
+    what, taken = f"column {field.name}", field.kind if field.role == "input" else say("table.left_out")
+    if decimal_commas(column):
+        return Choice(what, taken, say("table.commas", cell=column[0]))
+    if not np.isfinite(to_numbers(column[:GLANCE])[0]).any():
+        return None
+    values, wrong = to_numbers(column)
+    count, good = int(wrong.sum()), int(np.isfinite(values).sum())
+    if not 0 < count <= 0.05 * good:
+        return None
+    row = int(wrong.argmax())
+    facts = {"count": count, "rows": len(column), "cell": column[row].as_py(), "where": table.name(row)}
+    return Choice(what, taken, say("table.nearly", **facts))
 
 
 def _named(

@@ -343,6 +343,7 @@ SAYINGS: dict[str, Text] = {
     ),
     # images
     "data.image.zero_bytes": ("the file has 0 bytes", "文件大小为 0 字节"),
+    "data.image.truncated": ("the file ends too early", "文件不完整，后面的内容缺失"),
     "data.image.unknown": ("the file's content is no known image format", "文件内容不是已知的图片格式"),
     "data.image.files": (
         "image files, standardised a channel by the training images",

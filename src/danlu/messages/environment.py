@@ -68,7 +68,26 @@ ERRORS: dict[str, ErrorText] = {
 
 SAYINGS: dict[str, Text] = {
     "lookup.no_folder": ("there is no folder {folder}", "没有 {folder} 这个文件夹"),
+    "lookup.files": ("the folder has: {names}", "文件夹里有：{names}"),
     "lookup.no_python_file": ("no .py file in {folder}", "{folder} 里没有 .py 文件"),
+    # what the system says
+    "os.ENOENT": ("there is no such file or folder", "没有这个文件或文件夹"),
+    "os.EACCES": ("no permission", "没有权限"),
+    "os.EPERM": ("not permitted", "不允许这样操作"),
+    "os.EISDIR": ("it is a folder", "这是一个文件夹"),
+    "os.ENOTDIR": ("a part of the path is a file, not a folder", "路径中有一段是文件，不是文件夹"),
+    "os.EROFS": ("the disk is read-only", "磁盘是只读的"),
+    "os.ENOSPC": ("no space is left on the disk", "磁盘空间已满"),
+    "os.EIO": ("the disk reports an error", "磁盘读写出错"),
+    "os.ENAMETOOLONG": ("the name is too long", "名字太长"),
+    "os.EMFILE": ("too many files are open", "打开的文件太多"),
+    # kinds of fields
+    "kind.image": ("image", "图片"),
+    "kind.number": ("number", "数值"),
+    "kind.category": ("category", "类别"),
+    "kind.multilabel": ("labels", "多标签"),
+    "kind.text": ("text", "文本"),
+    "kind.tensor": ("tensor", "张量"),
     # labels
     "label.where": ("where", "位置"),
     "label.why": ("why", "原因"),
@@ -89,6 +108,8 @@ SAYINGS: dict[str, Text] = {
     # a run
     "start.model": ("{model}, {n} parameters", "{model}，{n} 个参数"),
     "start.rows": ("{rows} samples", "{rows} 个样本"),
+    "start.epoch": ("1 epoch", "1 轮"),
+    "start.step": ("1 step", "1 步"),
     "start.epochs": ("{n} epochs", "{n} 轮"),
     "start.steps": ("{n} steps", "{n} 步"),
     "start.resumed": ("going on after step {step}", "从第 {step} 步接着练"),
@@ -123,6 +144,7 @@ SAYINGS: dict[str, Text] = {
     "what.order": ("order", "顺序"),
     "what.parts": ("parts", "各部分"),
     "what.total_steps": ("total_steps", "总步数"),
+    "what.column": ("column {name}", "列 {name}"),
     "what.comment": ("comment", "注释行"),
     "what.delimiter": ("delimiter", "分隔符"),
     "what.device": ("device", "设备"),

@@ -123,7 +123,7 @@ ERRORS: dict[str, ErrorText] = {
     "DL214": (
         ("no loss is called {name!r}", "没有叫 {name!r} 的损失函数"),
         ("{near}", "{near}"),
-        ("loss='CrossEntropyLoss'", "loss='CrossEntropyLoss'"),
+        ("loss={line!r}", "loss={line!r}"),
     ),
     "DL215": (
         ("loss {name!r} cannot be accumulated beside others", "损失 {name!r} 不能和其他损失一起做梯度累积"),
@@ -250,7 +250,7 @@ ERRORS: dict[str, ErrorText] = {
     "DL270": (
         ("no model is called {name!r}", "没有叫 {name!r} 的模型"),
         ("{near}", "{near}"),
-        ("model='cnn', model='my.py:Net', or model=Net()", "model='cnn'、model='my.py:Net' 或 model=Net()"),
+        ("model={line!r}, or a class of yours: model='my.py:Net'", "model={line!r}，或用自己的类：model='my.py:Net'"),
     ),
     "DL271": (
         ("how many outputs {name} needs is not known", "不知道 {name} 需要多少个输出"),
@@ -322,7 +322,7 @@ ERRORS: dict[str, ErrorText] = {
     "DL254": (
         ("no optimizer is called {name!r}", "没有叫 {name!r} 的优化器"),
         ("{near}", "{near}"),
-        ("optimizer='adamw'", "optimizer='adamw'"),
+        ("optimizer={line!r}", "optimizer={line!r}"),
     ),
     "DL255": (
         ("{name} has no {setting}", "{name} 没有 {setting} 参数"),

@@ -8,20 +8,20 @@ ERRORS: dict[str, ErrorText] = {
     "DL400": (
         ("there is no run folder {path!r}", "找不到运行目录 {path!r}"),
         ("{why}", "{why}"),
-        ("ls {parent}", "ls {parent}"),
+        ("{line}", "{line}"),
     ),
     "DL401": (
         (
-            "the disk is full: {path} needs {total:,} bytes, {done:,} were written ({reason})",
-            "磁盘空间不足：{path} 需要 {total:,} 字节，只写入了 {done:,} 字节（{reason}）",
+            "the disk is full: {path} needs {total:,} bytes, {done:,} were written",
+            "磁盘空间不足：{path} 需要 {total:,} 字节，只写入了 {done:,} 字节",
         ),
         (
-            "the save was given up; the checkpoints saved before are untouched",
-            "本次保存已放弃；之前保存的检查点完好无损",
+            "this file was given up; whatever was saved before is untouched",
+            "这个文件没有写成；之前保存的内容完好无损",
         ),
         (
-            "free some space (df -h .), then run: danlu resume",
-            "先腾出空间（用 df -h . 查看），再运行：danlu resume",
+            "free some space (df -h {folder}){again}",
+            "先腾出空间（df -h {folder} 可查看）{again}",
         ),
     ),
     "DL402": (
@@ -202,6 +202,11 @@ SAYINGS: dict[str, Text] = {
         "目录存在，但里面没有 {marks} 中的任何一个",
     ),
     "run.none": ("there are no runs in {parent}", "{parent} 里还没有任何运行记录"),
+    "run.newest": (
+        "{parent} holds {count} runs, the newest is {name}",
+        "{parent} 里有 {count} 次运行，最新的是 {name}",
+    ),
+    "disk.resume": (", then: danlu resume {run}", "，然后运行：danlu resume {run}"),
     "checkpoint.changed": (
         "{file} is not as it was written",
         "{file} 的内容与写入时不同",

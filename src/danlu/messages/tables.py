@@ -262,6 +262,15 @@ SAYINGS: dict[str, Text] = {
         "nearly every value is different ({count} in {rows} rows)",
         "几乎每行都不同（{rows} 行有 {count} 种取值）",
     ),
+    "table.nearly": (
+        "numbers but for {count} of {rows} cells, the first {cell!r} in {where}: correct them to use it as numbers",
+        "{rows} 个单元格里只有 {count} 个不是数字，第一个是 {where} 的 {cell!r}：改正后就能当数值列用",
+    ),
+    "table.commas": (
+        "numbers with decimal commas ({cell}): write points to use the column as numbers",
+        "数字用了逗号作小数点（{cell}）：改成句点就能当数值列用",
+    ),
+    "table.left_out": ("left out", "不用"),
     "table.constant": ("the same in every row: {value}", "每行都相同：{value}"),
     "table.empty": ("no value in any row", "整列都没有值"),
     "table.nested": ("holds lists or nested values: {type}", "内容是列表或嵌套结构：{type}"),

@@ -99,7 +99,7 @@ ERRORS: dict[str, ErrorText] = {
     "DL308": (
         ("this input cannot be read", "这个输入读不了"),
         ("{reason}", "{reason}"),
-        ("danlu predict RUN FILES skips such inputs and goes on", "danlu predict RUN 文件… 会跳过它们继续"),
+        ("{line}", "{line}"),
     ),
     "DL309": (
         ("this model's outputs have no meaning that danlu knows", "danlu 不知道这个模型的输出是什么意思"),
@@ -231,6 +231,14 @@ SAYINGS: dict[str, Text] = {
     "nan.clean": ("correct or leave out the rows named above", "改正或去掉上面点名的样本"),
     "nan.slower": ("a smaller learning rate (--lr), or --clip-norm 1", "调小学习率（--lr），或加上 --clip-norm 1"),
     "answers.no_folder": ("there is no folder {path}", "没有文件夹 {path}"),
+    "predict.none": (
+        "give inputs of the kind the model was trained on: {kinds}",
+        "请给出与训练数据同类的输入：{kinds}",
+    ),
+    "predict.skips": (
+        "danlu predict RUN FILES -o answers.csv  # leaves such inputs out and goes on",
+        "danlu predict 运行目录 文件… -o answers.csv  # 跳过这类输入，继续往下",
+    ),
     "predict.done": (
         "{rows} predictions written to {output}; {bad} inputs could not be read",
         "{rows} 个预测已写入 {output}；{bad} 个输入读不了",

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from danlu.errors import DanluError, did_you_mean
+from danlu.errors import DanluError, did_you_mean, nearest
 from danlu.messages import say
 from danlu.models.cnn import cnn
 from danlu.models.mlp import mlp
@@ -18,7 +18,7 @@ from danlu.models.tabular import tabular
 from danlu.models.user import image_shape, input_width, instantiate
 from danlu.types import Schema
 
-__all__ = ["MODELS", "arguments", "build", "default_name", "instantiate", "layout_of"]
+__all__ = ["MODELS", "arguments", "build", "check_name", "default_name", "instantiate", "layout_of"]
 
 MODELS: dict[str, Callable[..., nn.Module]] = {"mlp": mlp, "cnn": cnn, "resnet18": resnet18, "tabular": tabular}
 
@@ -37,7 +37,7 @@ def default_name(schema: Schema) -> tuple[str, str]:
 
 def arguments(name: str, schema: Schema) -> dict[str, Any]:
     """What the builder of ``name`` takes for this schema: plain JSON values, kept with the model."""
-    _known(name)
+    check_name(name)
     outputs = schema.outputs
     if outputs < 1:
         raise DanluError("DL271", where=f"model={name!r}", name=name, task=schema.task)
@@ -58,7 +58,7 @@ def arguments(name: str, schema: Schema) -> dict[str, Any]:
 
 def build(name: str, arguments: dict[str, Any]) -> nn.Module:
     """The model of that name. Equal arguments and an equal state of torch's generator give equal weights."""
-    _known(name)
+    check_name(name)
     return MODELS[name](**arguments)
 
 
@@ -75,13 +75,15 @@ def layout_of(model: str | nn.Module | type | None) -> Literal["columns", "matri
     return "columns" if {"numbers", "categories"} <= set(names) else "matrix"
 
 
-def _known(name: str) -> None:
+def check_name(name: str) -> None:
+    """DL270 where no model is called that."""
     if name not in MODELS:
-        raise DanluError("DL270", where=f"model={name!r}", name=name, near=did_you_mean(name, MODELS))
+        facts = {"near": did_you_mean(name, MODELS), "line": nearest(name, MODELS) or "cnn"}
+        raise DanluError("DL270", where=f"model={name!r}", name=name, **facts)
 
 
 def _kinds(schema: Schema) -> str:
-    return ", ".join(f"{f.name}: {f.kind}{list(f.shape) if f.shape else ''}" for f in schema.inputs[:6])
+    return ", ".join(f"{f.name}: {say(f'kind.{f.kind}')}{list(f.shape) if f.shape else ''}" for f in schema.inputs[:6])
 
 
 def _table(name: str, schema: Schema) -> dict[str, Any]:

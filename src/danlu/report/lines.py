@@ -64,16 +64,16 @@ def _lines(text: str, columns: int, indent: int) -> list[str]:
 
 
 def choice(made: Choice, page: Page) -> str:
-    name = f"what.{made.what}"
-    return labelled(say(name) if name in SAYINGS else made.what, made.value, made.why, page)
+    name, column = f"what.{made.what}", made.what.removeprefix("column ")
+    known = say(name) if name in SAYINGS else made.what
+    return labelled(known if column == made.what else say("what.column", name=column), made.value, made.why, page)
 
 
 def start(facts: Start, page: Page) -> str:
     """Two lines: what is trained on what, and where it goes."""
     rows = " + ".join(say(f"rows.{k}", n=f"{n:,}") for k, n in facts.rows.items() if n)
-    length = say("start.epochs", n=facts.epochs) if facts.epochs else ""
-    if facts.steps and not facts.epochs:
-        length = say("start.steps", n=f"{facts.steps:,}")
+    unit, n = ("epoch", facts.epochs) if facts.epochs else ("step", facts.steps or 0)
+    length = say(f"start.{unit}" if n == 1 else f"start.{unit}s", n=f"{n:,}") if n else ""
     parts = [say("start.model", model=facts.model, n=f"{facts.parameters:,}"), f"{facts.device} {facts.precision}"]
     parts += [say("start.rows", rows=rows), length]
     if facts.step:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from danlu.tasks import classification, custom, multilabel, regression
 from danlu.tasks.base import Task, last_layer, scale_of
 from danlu.tasks.criterion import Criterion, check_value, criterion, divisor, sums
+from danlu.tasks.losses import named_loss
 from danlu.types import TaskName
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "divisor",
     "infer_task",
     "last_layer",
+    "named_loss",
     "scale_of",
     "sums",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from danlu.errors import DanluError, did_you_mean
+from danlu.errors import DanluError, did_you_mean, nearest
 from danlu.settings import Settings
 from danlu.tasks.base import Task, loss_name
 from danlu.types import Schema
@@ -25,6 +25,16 @@ def _named() -> dict[str, type[nn.Module]]:
     return {_key(n): getattr(nn, n) for n in dir(nn) if n.endswith("Loss") and n[0].isupper()}
 
 
+def named_loss(name: str) -> type[nn.Module]:
+    """The loss class of torch.nn that a name means; DL214 where there is none."""
+    known = _named()
+    if _key(name) not in known:
+        names = [c.__name__ for c in known.values()]
+        facts = {"near": did_you_mean(name, names), "line": nearest(name, names) or "CrossEntropyLoss"}
+        raise DanluError("DL214", where=f"loss={name!r}", name=name, **facts)
+    return known[_key(name)]
+
+
 def make_loss(spec: Any, default: str) -> Any:
     """The loss a person means: a name of torch.nn, a loss class, a module or a callable; None is the task's own."""
     if spec is None:
@@ -32,11 +42,7 @@ def make_loss(spec: Any, default: str) -> Any:
         if not spec:
             raise DanluError("DL213", where="loss")
     if isinstance(spec, str):
-        known = _named()
-        if _key(spec) not in known:
-            near = did_you_mean(spec, [c.__name__ for c in known.values()])
-            raise DanluError("DL214", where=f"loss={spec!r}", name=spec, near=near)
-        spec = known[_key(spec)]
+        spec = named_loss(spec)
     if isinstance(spec, type) and issubclass(spec, nn.Module):
         try:
             return spec()
