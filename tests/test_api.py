@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,16 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    Sampler,
+    SubsetRandomSampler,
+    TensorDataset,
+    default_collate,
+)
 
 import danlu
 
@@ -315,3 +325,61 @@ def test_predicting_on_an_mnist_folder_and_on_a_missing_table(digits: Path, peng
     table = danlu.train(str(penguins), target="species", epochs=1)
     with pytest.raises(danlu.DanluError, match="DL150"):
         danlu.load(table.dir).predict(["nothere.csv"])
+
+
+def held_out(train: Any, val: Any) -> list[tuple[int, float]]:
+    """Every validation batch's rows and mean as the model got them."""
+    seen: list[tuple[int, float]] = []
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            if not self.training:
+                seen.append((len(x), float(x.mean())))
+            return self.layer(x)
+
+    danlu.train(train, val=val, model=Net(), loss="CrossEntropyLoss", epochs=1, check=False, device="cpu")
+    return seen
+
+
+def test_a_val_loader_keeps_its_own_rows_and_collate() -> None:
+    x = torch.arange(40.0)[:, None].expand(40, 3).contiguous()
+    rows = TensorDataset(x, (x[:, 0] > 20).long())
+    calls: list[str] = []
+
+    def mixing(samples: list[Any]) -> Any:
+        calls.append("train")
+        a, y = default_collate(samples)
+        return a + 1000, y
+
+    def plain(samples: list[Any]) -> Any:
+        calls.append("val")
+        return default_collate(samples)
+
+    picked = SubsetRandomSampler([3, 5, 37])
+    train = DataLoader(rows, batch_size=8, sampler=SubsetRandomSampler(range(30)), collate_fn=mixing)
+    expected = [(3, 15.0)]
+    assert held_out(train, DataLoader(rows, batch_size=8, sampler=picked))[-1:] == expected
+    assert calls
+    assert set(calls) == {"train"}
+    assert held_out(train, DataLoader(rows, batch_size=8, sampler=picked, collate_fn=plain))[-1:] == expected
+    assert set(calls) == {"train", "val"}
+    assert held_out(train, DataLoader(rows, batch_sampler=BatchSampler(picked, 8, False)))[-1:] == expected
+
+
+def test_a_val_loader_with_a_sampler_of_its_own_is_read_in_its_order() -> None:
+    x = torch.arange(40.0)[:, None].expand(40, 3).contiguous()
+    rows = TensorDataset(x, (x[:, 0] > 20).long())
+
+    class Every4th(Sampler[int]):
+        def __iter__(self) -> Iterator[int]:
+            return iter(range(0, 40, 4))
+
+        def __len__(self) -> int:
+            return 10
+
+    seen = held_out(rows, DataLoader(rows, batch_size=4, sampler=Every4th()))
+    assert seen[-1] == (10, sum(range(0, 40, 4)) / 10)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import children
 from danlu import lock, run
@@ -342,3 +343,44 @@ def test_the_resume_line_can_be_pasted() -> None:
     assert RunFolder("runs/a-1").resume_line() == "danlu resume runs/a-1"
     if os.name != "nt":
         assert RunFolder("my runs/a$1").resume_line() == "danlu resume 'my runs/a$1'"
+
+
+def test_a_run_that_never_began_leaves_nothing(tmp_path: Path) -> None:
+    folder = run.at(tmp_path / "runs" / "x")
+    folder.lock()
+    folder.checkpoints.mkdir()
+    folder.discard()
+    assert not folder.path.exists()
+    other = run.at(tmp_path / "mine")
+    (other.path / "notes.txt").write_text("mine")
+    other.lock()
+    other.discard()
+    assert [p.name for p in other.path.iterdir()] == ["notes.txt"]
+
+
+def test_the_newest_run_is_offered_where_no_name_is_near() -> None:
+    for name in ("photos-1", "photos-2"):
+        finished(f"runs/{name}")
+    os.utime("runs/photos-1/run.toml", (1, 1))
+    Path("runs/not-a-run").mkdir()
+    with pytest.raises(DanluError, match="holds 2 runs, the newest is photos-2") as caught:
+        run.resolve("runs/xyz")
+    assert caught.value.fix == "runs/photos-2"
+
+
+def test_step_losses_wait_but_are_never_lost_or_out_of_order(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for i in range(70):
+        folder.log_later({"step": i, "loss": torch.tensor(i / 2)})
+    written = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert len(written) == 64
+    folder.log({"epoch": 1})
+    assert [e.get("step") for e in folder.events()] == [*range(70), None]
+    folder.log_later({"step": 70, "loss": torch.tensor(float("nan"))})
+    assert folder.lines == 72  # what a checkpoint counts is on the disk
+    assert list(folder.events())[-1] == {"step": 70, "loss": None}
+    folder.log_later({"step": 71})
+    folder.cut(72)
+    folder.log_later({"step": 71, "loss": 1.0})
+    folder.close()
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 73

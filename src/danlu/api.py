@@ -166,7 +166,7 @@ def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None
     opened = open_again(arguments, predictor.module)
     if opened.test is None:
         raise DanluError("DL313", where=str(folder), run=str(folder))
-    return predictor.test(opened.test, opened.loader)
+    return predictor.test(opened.test, opened.held_out.get("test", opened.loader))
 
 
 def predict_files(run: str | Path, inputs: Any, output: str | Path | None = None, *, model: Any = None) -> list[Bad]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -19,9 +19,13 @@ from danlu.settings import Settings
 EVAL_BYTES = 4 * 2**20  # inputs of one evaluation batch
 
 
-def make_loader(dataset: Any, data: Data, settings: Settings, *, evaluation: bool = False) -> Loader:
+Part = Literal["train", "val", "test"]
+
+
+def make_loader(part: Part, data: Data, settings: Settings) -> Loader:
     """The loader of a part: shuffled for training, in order and with larger batches for evaluation."""
-    brought = dict(data.loader)
+    dataset, own = getattr(data, part), part in data.held_out
+    brought = dict(data.held_out.get(part, data.loader))
     options: dict[str, Any] = {"seed": settings.seed, "on_bad": settings.on_bad, "bad_limit": settings.bad_limit}
     if settings.workers is not None:
         brought["num_workers"] = settings.workers
@@ -31,10 +35,15 @@ def make_loader(dataset: Any, data: Data, settings: Settings, *, evaluation: boo
     if pick_device(settings.device).type == "cuda":
         brought.setdefault("pin_memory", True)  # copies to the GPU then overlap with its work
     size = settings.batch_size or brought.get("batch_size") or 1
-    if evaluation:
-        for name in ("sampler", "batch_sampler", "shuffle", "drop_last", "generator"):
+    if part != "train":
+        training = () if own else ("sampler", "batch_sampler")
+        for name in (*training, "shuffle", "drop_last", "generator"):
             brought.pop(name, None)
-        brought |= {"batch_size": _evaluation_rows(dataset, size), "shuffle": False}
+        if "batch_sampler" not in brought:
+            size = brought.get("batch_size", size) if own else size
+            brought["batch_size"] = size and _evaluation_rows(dataset, size)  # None: the dataset makes the batches
+        if not brought.keys() & {"sampler", "batch_sampler"}:
+            brought["shuffle"] = False
         loader = Loader(dataset, **brought, **options)
         loader.fixed = True
         return loader
@@ -63,6 +72,6 @@ def without_lonely_row(
     if not any(isinstance(m, nn.BatchNorm1d) for m in model.modules()):
         return loader
     decisions.choose("drop_last", lambda: (True, say("drop_last.batch_norm")))
-    shorter = make_loader(data.train, replace(data, loader={**data.loader, "drop_last": True}), settings)
+    shorter = make_loader("train", replace(data, loader={**data.loader, "drop_last": True}), settings)
     shorter.check = loader.check
     return shorter

@@ -75,9 +75,6 @@ class Plan:
     total_steps: int | None
     chosen: dict[str, Any] = field(default_factory=dict)  # measured or defaulted once; a resumed run reuses them
 
-    def evaluation_loader(self, dataset: Any) -> Loader:
-        return make_loader(dataset, self.data, self.settings, evaluation=True)
-
 
 def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], None]) -> Plan:
     """Open and decide everything. ``chosen`` holds what was decided when this run began (empty for a new one)."""
@@ -101,7 +98,7 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     schema = replace(data.schema, task=cast(TaskName, settings.task)) if settings.task else data.schema
     model, config = make_model(wanted_model, schema, decisions)
     model.to(device)
-    loader = make_loader(data.train, data, settings)
+    loader = make_loader("train", data, settings)
     schema, task, criterion = try_one_batch(loss, settings, schema, model, loader, data, device)
     loader = without_lonely_row(loader, model, data, settings, decisions)
 
@@ -125,8 +122,8 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
         schedule=make_schedule(wanted_optimizer, settings, optimizer, total, decisions),
         ema=Ema(model, settings.ema) if settings.ema is not None else None,
         loader=loader,
-        val_loader=make_loader(data.val, data, settings, evaluation=True) if data.val is not None else None,
-        test_loader=make_loader(data.test, data, settings, evaluation=True) if data.test is not None else None,
+        val_loader=make_loader("val", data, settings) if data.val is not None else None,
+        test_loader=make_loader("test", data, settings) if data.test is not None else None,
         device=device,
         precision=precision,
         scaler=precision.scaler(),

@@ -346,3 +346,20 @@ def test_real_tables(danlu_data: Path) -> None:
     table = read_table(danlu_data / "rec_movielens_small" / "ratings.csv", Settings())
     found, found_task, _ = infer(table, Settings(target="rating"))
     assert found_task == "regression" and [f.kind for f in found] == ["category", "category", "number", "number"]
+
+
+def said(columns: dict[str, Any]) -> dict[str, str]:
+    return {c.what: c.why for c in infer(read_table(columns, Settings()), Settings())[2]}
+
+
+def test_a_column_that_is_nearly_numbers_names_the_cells_that_keep_it_from_being() -> None:
+    n = 60
+    base = {"w": [float(i % 7) / 3 for i in range(n)], "label": ["a", "b"] * (n // 2)}
+    cells = [f"{i / 7:.3f}" for i in range(n)]
+    why = said(base | {"v": [*cells[:40], "abc", *cells[41:]]})["column v"]
+    assert "1 of 60 cells" in why
+    assert "'abc'" in why
+    assert "row 40" in why
+    assert "column v" not in said(base | {"v": cells})
+    assert "column v" not in said(base | {"v": ["red", "green", "12"] * (n // 3)})  # codes, not numbers with a slip
+    assert "(0,14)" in said(base | {"v": [f"{i},{i + 14}" for i in range(n)]})["column v"]

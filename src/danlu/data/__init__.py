@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
 from danlu.data.arrays import Arrays, open_arrays
 from danlu.data.columns import Columns, Data
-from danlu.data.dataset import open_dataset, take_over
+from danlu.data.dataset import open_dataset, take_over, take_over_held_out
 from danlu.data.images import is_image
 from danlu.data.inputs import Treatment
 from danlu.data.kinds import is_array, is_rows, is_table, rows_of, unpacked
@@ -52,8 +52,14 @@ def load_data(data: Any, test: Any, val: Any, settings: Settings, *, layout: Lay
     loader: dict[str, Any] = {}
     if isinstance(data, DataLoader):
         data, loader = take_over(data)
+    held_out: dict[str, dict[str, Any]] = {}
+    if isinstance(test, DataLoader):
+        test, held_out["test"] = take_over_held_out(test)
+    if isinstance(val, DataLoader):
+        val, held_out["val"] = take_over_held_out(val)
     test, val = (_as_source(d) for d in (test, val))
-    if _all_rows(data, test, val) and not loader.keys() & {"collate_fn", "sampler", "batch_sampler"}:
+    brought = {name for each in (loader, *held_out.values()) for name in each}
+    if _all_rows(data, test, val) and not brought & {"collate_fn", "sampler", "batch_sampler"}:
         opened = _open_rows(data, test, val, settings, name=name, own_model=own_model)
     elif is_table(data):
         from danlu.data.tables import open_tables
@@ -65,7 +71,8 @@ def load_data(data: Any, test: Any, val: Any, settings: Settings, *, layout: Lay
     choices = opened.choices
     if loader.get("shuffle") is False:
         choices = (*choices, Choice("order", say("data.order.fixed"), say("data.order.fixed.why")))
-    return replace(opened, name=name, path=source if named else None, loader=loader, choices=choices)
+    path = source if named else None
+    return replace(opened, name=name, path=path, loader=loader, held_out=held_out, choices=choices)
 
 
 def _all_named(*parts: Any) -> bool:
@@ -93,9 +100,9 @@ def _name(path: str | None, data: Any) -> str:
 
 
 def _as_source(part: Any) -> Any:
-    """A test or val part: its DataLoader's dataset; rows of a file of arrays; else itself."""
-    if isinstance(part, DataLoader):
-        return part.dataset
+    """A test or val part: rows of a file of arrays, else itself."""
+    if isinstance(part, DataLoader):  # beside a path, which brings no code of the user's
+        return take_over_held_out(part)[0]
     if isinstance(part, (str, Path)):
         rows = rows_of_path(existing(part))
         return rows.get("test", rows["train"]) if rows else part

@@ -73,5 +73,6 @@ class Data:
     schema: Schema
     choices: tuple[Choice, ...] = ()
     bad: tuple[Bad, ...] = ()
-    loader: dict[str, Any] = field(default_factory=dict)  # arguments a user's DataLoader brought along
+    loader: dict[str, Any] = field(default_factory=dict)  # arguments the user's training DataLoader brought along
+    held_out: dict[str, dict[str, Any]] = field(default_factory=dict)  # the same of his "val" and "test" DataLoaders
     path: str | None = None  # None when made from Python objects: such a run resumes from its script

@@ -251,6 +251,17 @@ def _split_off(
     return Subset(dataset, rows[0].tolist()), Subset(dataset, rows[1].tolist()), choice
 
 
+def take_over_held_out(loader: DataLoader[Any]) -> tuple[Any, dict[str, Any]]:
+    """The same for rows to evaluate on: those its sampler picks out, and no others."""
+    dataset, keep = take_over(loader)
+    sampler = keep.get("sampler") or getattr(keep.get("batch_sampler"), "sampler", None)
+    indices = getattr(sampler, "indices", None)  # SubsetRandomSampler: how tutorials hold rows out
+    if indices is not None:
+        keep = {k: v for k, v in keep.items() if k not in ("sampler", "batch_sampler")}
+        dataset = Subset(dataset, list(indices))
+    return dataset, keep
+
+
 def take_over(loader: DataLoader[Any]) -> tuple[Any, dict[str, Any]]:
     """A DataLoader's dataset, and the arguments it was made with that differ from the defaults."""
     keep: dict[str, Any] = {}

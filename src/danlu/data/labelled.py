@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from danlu.data.arrays import drop_bad, encode
 from danlu.data.columns import Columns
-from danlu.data.dataset import take_over
+from danlu.data.dataset import take_over_held_out
 from danlu.data.files import decode_parts, rows_of_files
 from danlu.data.folder import check_classes, no_images, part_folders, scan
 from danlu.data.kinds import is_rows, rows_of, unpacked
@@ -41,7 +41,7 @@ def open_labelled(schema: Schema, data: Any, settings: Settings) -> Labelled:
     data = next(part for part in (test, val, train) if part is not None)
     loader: dict[str, Any] = {}
     if isinstance(data, DataLoader):
-        data, loader = take_over(data)
+        data, loader = take_over_held_out(data)
     if isinstance(data, (str, Path)):
         path = existing(data)
         rows = rows_of_path(path)
