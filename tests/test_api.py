@@ -383,3 +383,13 @@ def test_a_val_loader_with_a_sampler_of_its_own_is_read_in_its_order() -> None:
 
     seen = held_out(rows, DataLoader(rows, batch_size=4, sampler=Every4th()))
     assert seen[-1] == (10, sum(range(0, 40, 4)) / 10)
+
+
+def test_a_table_model_says_that_it_answers_from_columns(tmp_path: Path) -> None:
+    rows = [f"{i / 10},{i % 7},{'yes' if i > 30 else 'no'}" for i in range(60)]
+    Path("t.csv").write_text("\n".join(["a,b,label", *rows]))
+    run = danlu.train("t.csv", epochs=1)
+    Image.new("RGB", (8, 8)).save("x.png")
+    with pytest.raises(danlu.DanluError, match="a, b") as caught:
+        danlu.api.predict_files(run.dir, "x.png")
+    assert caught.value.code == "DL183"

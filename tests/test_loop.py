@@ -16,7 +16,7 @@ from torch.utils.data import Dataset, TensorDataset
 import danlu
 from danlu.data.columns import Columns
 from danlu.errors import DanluError
-from danlu.guard import Guard, _guards, _is_finite
+from danlu.guard import Guard, _guards
 from danlu.loop import Progress, steps
 from danlu.types import Epoch, Stepped
 
@@ -147,22 +147,38 @@ def test_guard_stops_within_the_step_and_names_the_row(bad: float) -> None:
 def test_the_guard_finds_one_bad_value_anywhere_and_nothing_else(shapes: list[Any], dtype: torch.dtype) -> None:
     params = [nn.Parameter(torch.zeros(shape, dtype=dtype)) for shape in shapes]
     optimizer = torch.optim.SGD(params, lr=0.1)
-    assert _is_finite(optimizer)  # no gradients at all
+    guard = Guard.of(optimizer)
+    assert not guard._any_bad(optimizer)  # no gradients at all
     for p in params[::2]:
         p.grad = (
             torch.randn(p.shape, dtype=dtype).t().contiguous().t() if p.ndim == 2 else torch.randn(p.shape).to(dtype)
         )
-    assert _is_finite(optimizer)
+    kept = [p.grad.clone() for p in params[::2]]
+    assert not guard._any_bad(optimizer)
     for p in params[::2]:
         for bad in (math.nan, math.inf, -math.inf):
             grad = p.grad.clone()
             p.grad[(-1,) * p.ndim] = bad
-            assert not _is_finite(optimizer)
+            assert guard._any_bad(optimizer)
             p.grad = grad
-    for size in (1e15, 1e18, 1e25):  # it judges by torch's norm, which may overflow where no element does
-        params[0].grad = torch.full_like(params[0], size)
-        norm = nn.utils.get_total_norm([p.grad for p in params[::2]])
-        assert _is_finite(optimizer) == bool(torch.isfinite(norm))
+            assert not guard._any_bad(optimizer)  # it forgets what was told
+    assert all(torch.equal(p.grad, grad) for p, grad in zip(params[::2], kept))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, 1.0])
+def test_the_guard_judges_sparse_complex_and_mixed_gradients_too(bad: float) -> None:
+    def found(*grads: Tensor) -> bool:
+        params = [nn.Parameter(torch.zeros(g.shape, dtype=g.dtype)) for g in grads]
+        for p, g in zip(params, grads):
+            p.grad = g
+        optimizer = torch.optim.SGD(params, lr=0.1)
+        return Guard.of(optimizer)._any_bad(optimizer)
+
+    expected = not math.isfinite(bad)
+    assert found(torch.sparse_coo_tensor([[1]], [bad], (3,), check_invariants=True)) == expected
+    assert found(torch.tensor([1 + 1j, complex(0, bad)])) == expected
+    assert found(torch.ones(3), torch.tensor([1.0, bad], dtype=torch.float64), torch.ones(2).bfloat16()) == expected
+    assert found(torch.ones(3).bfloat16(), torch.ones(70_000), torch.tensor([bad])) == expected
 
 
 def test_guard_names_the_batch_when_the_loss_itself_grows_too_large() -> None:

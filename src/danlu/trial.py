@@ -21,6 +21,7 @@ from danlu.types import Choice
 
 Loss = Callable[..., Any] | None
 RANGE_STEPS = 100
+PRECISION_ROUNDS, PRECISION_SECONDS = 12, 4.0
 BF16_GAIN = 1.2  # bfloat16 must be this much faster to be worth its coarser numbers
 
 
@@ -104,18 +105,22 @@ def trial_steps(
     precision: Precision,
 ) -> float:
     """Seconds one update takes: the median of ``count`` on a copy, after one for warming up."""
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
     times = []
     with kept_randomness(seed=0):
         copied, copied_optimizer = copy.deepcopy((model, optimizer))
-        copied.train()
         for batch in islice(cycle(batches), count + 1):
-            started = time.perf_counter()
-            step(copied, to_device(batch, device), loss, copied_optimizer, precision=precision, guard=False)
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            times.append(time.perf_counter() - started)
+            times.append(_seconds(copied, copied_optimizer, batch, loss, precision))
     return sorted(times[1:])[count // 2]
+
+
+def _seconds(model: nn.Module, optimizer: torch.optim.Optimizer, batch: Any, loss: Loss, precision: Precision) -> float:
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    model.train()
+    started = time.perf_counter()
+    step(model, to_device(batch, device), loss, optimizer, precision=precision, guard=False)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - started
 
 
 def choose_precision(
@@ -144,12 +149,21 @@ def choose_precision(
 def _gain(
     model: nn.Module, optimizer: torch.optim.Optimizer, batches: list[Any], loss: Loss, a: Precision, b: Precision
 ) -> float:
-    """How many times faster ``b`` is than ``a``; taken in turns, because machines are noisy."""
-    pairs = [
-        (trial_steps(model, optimizer, batches, loss, 3, a), trial_steps(model, optimizer, batches, loss, 3, b))
-        for _ in range(2)
-    ]
-    return min(first for first, _ in pairs) / min(second for _, second in pairs)
+    """How many times faster ``b`` is than ``a``: both take each batch in turn, and the quickest updates are compared.
+
+    What other programs do on the machine only ever makes an update slower. Ends after 12 rounds, or after 4 s when
+    three were taken; the first round warms up.
+    """
+    times: tuple[list[float], list[float]] = ([], [])
+    with kept_randomness(seed=0):
+        sides = [(*copy.deepcopy((model, optimizer)), precision) for precision in (a, b)]
+        began = time.perf_counter()
+        for i, batch in enumerate(islice(cycle(batches), PRECISION_ROUNDS + 1)):
+            for (copied, copied_optimizer, precision), found in zip(sides, times):
+                found.append(_seconds(copied, copied_optimizer, batch, loss, precision))
+            if i >= 3 and time.perf_counter() - began > PRECISION_SECONDS:
+                break
+    return min(times[0][1:]) / min(times[1][1:])
 
 
 def range_test(

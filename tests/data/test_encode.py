@@ -332,6 +332,7 @@ def test_same_seed_same_parts() -> None:
 def test_adult(danlu_data: Path, tmp_path: Path) -> None:
     folder = danlu_data / "tabular_adult"
     error = fault("DL117", folder / "adult.data", folder / "adult.test", target="column15")
+    assert f"sed 's/\\.$//' {folder / 'adult.test'} > {folder / 'fixed-adult.test'}" in error.fix
     assert error.facts["name"] == "<=50K." and error.facts["count"] == 12435 and "'<=50K'" in error.why
     fixed = tmp_path / "adult.test"
     fixed.write_text(re.sub(r"\.$", "", (folder / "adult.test").read_text(), flags=re.MULTILINE))

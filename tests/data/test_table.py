@@ -371,7 +371,10 @@ def test_bad_json_line_is_named(tmp_path: Path) -> None:
     table = read_table(path, SKIP)
     assert cells(table) == [[1], [2]]
     assert [b.where for b in table.bad] == [f"{path}:2", f"{path}:3"]
-    fault("DL106", write(tmp_path, "b.json", "[1, 2"), Settings())
+    error = fault("DL106", write(tmp_path, "b.json", '[{"a": 1},\n {"a": 2'), Settings())
+    assert error.where.endswith("b.json:2")
+    assert "column 8" in error.why
+    assert "line 1" not in error.why
 
 
 # ---- typed tables

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -194,6 +195,9 @@ def refuse_unknown_classes(schema: Schema, cells: Cells, part: str, path: str) -
     name = max(counts, key=lambda n: counts[n])
     near = nearest(name, first.classes)
     others = say("table.class.others", count=len(counts) - 1) if len(counts) > 1 else ""
+    pointed = name.rstrip(".") in first.classes and Path(path).is_file()
+    fixed = Path(path).with_name("fixed-" + Path(path).name)
+    line = say("table.class.point", path=path, fixed=fixed) if pointed else say("table.class.same")
     raise DanluError(
         "DL117",
         where=path,
@@ -202,6 +206,7 @@ def refuse_unknown_classes(schema: Schema, cells: Cells, part: str, path: str) -
         count=counts[name],
         part=part,
         others=others,
+        line=line,
         near=say("table.near", near=near) if near else say("table.has", columns=", ".join(first.classes[:12])),
     )
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
-from danlu.data.images import threaded
+from danlu.data.images import is_image, threaded
 from danlu.data.inputs import as_tensor
 from danlu.data.kinds import is_table
 from danlu.data.paths import existing, resolved
@@ -99,6 +99,8 @@ def table_of(schema: Schema, source: Any, settings: Settings) -> Table:
     """A table read as the training one was: without a header when that had none."""
     from danlu.data.table import read_table
 
+    if isinstance(source, (str, Path)) and is_image(Path(source)):
+        raise DanluError("DL183", where=str(source), columns=", ".join(f.name for f in schema.inputs[:6]))
     unnamed = all(f.name == f"column{i + 1}" for i, f in enumerate(schema.fields))
     header: bool | str = False if unnamed and isinstance(source, (str, Path)) else "auto"
     return read_table(source, settings, header=header, names=[f.name for f in schema.fields])

@@ -132,7 +132,7 @@ def _read_json(body: bytes, path: str, settings: Settings) -> tuple[pa.Table, np
         try:
             rows = json.loads(body)
         except ValueError as e:
-            raise DanluError("DL106", where=path, reason=str(e)) from e
+            raise DanluError("DL106", where=f"{path}:{getattr(e, 'lineno', 1)}", reason=_said(e)) from e
         if not rows or not all(isinstance(r, dict) for r in rows):
             raise DanluError("DL106", where=path, reason=say("table.json.objects"))
         return _from_rows(rows), None, ()
@@ -153,7 +153,7 @@ def _read_json(body: bytes, path: str, settings: Settings) -> tuple[pa.Table, np
             row = json.loads(line)
             reason = "" if isinstance(row, dict) else say("table.json.objects")
         except ValueError as e:
-            row, reason = None, str(e)
+            row, reason = None, _said(e)
         if reason and settings.on_bad != "skip":
             raise DanluError("DL106", where=f"{path}:{number}", reason=reason)
         if reason:
@@ -164,6 +164,13 @@ def _read_json(body: bytes, path: str, settings: Settings) -> tuple[pa.Table, np
     if not rows:
         raise DanluError("DL102", where=path)
     return _from_rows(rows), np.array(lines), tuple(bad)
+
+
+def _said(error: ValueError) -> str:
+    """What is wrong with a piece of JSON, and at which column."""
+    if not isinstance(error, json.JSONDecodeError):
+        return str(error)
+    return say("table.json.syntax", column=error.colno, words=error.msg)
 
 
 def _is_nested(source: Mapping[str, Any]) -> bool:

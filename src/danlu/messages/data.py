@@ -222,6 +222,11 @@ ERRORS: dict[str, ErrorText] = {
             "ls {folder}   # 再给出文件：danlu predict RUN 文件…",
         ),
     ),
+    "DL183": (
+        ("the model was trained on a table, this is an image", "模型是用表格训练的，而这是一张图片"),
+        ("it answers from the columns {columns}", "它根据这些列作答：{columns}"),
+        ("danlu predict RUN rows.csv", "danlu predict RUN rows.csv"),
+    ),
     "DL179": (
         ("this part does not match the training folder", "这部分数据和训练文件夹不匹配"),
         (

@@ -130,10 +130,7 @@ ERRORS: dict[str, ErrorText] = {
             "{count} rows of column {column!r} have it{others}; {near}",
             "列 {column!r} 有 {count} 行是它{others}；{near}",
         ),
-        (
-            "write classes the same way in both files (for labels that end in a point: sed 's/\\.$//' FILE > FIXED)",
-            "请让两个文件的类别写法一致（若标签末尾多了句点：sed 's/\\.$//' 原文件 > 新文件）",
-        ),
+        ("{line}", "{line}"),
     ),
     "DL118": (
         ("no column is left to predict from", "没有可用来预测的输入列"),
@@ -242,6 +239,7 @@ SAYINGS: dict[str, Text] = {
     "table.header.target": ("{name!r} is a usual name of a target", "{name!r} 是常见的目标列名"),
     "table.header.repeats": ("{cell!r} of the first line comes again below", "第一行的 {cell!r} 在下面又出现"),
     "table.header.default": ("nothing in the first line comes again below", "第一行的内容在下面都没有再出现"),
+    "table.json.syntax": ("at column {column}: {words}", "第 {column} 列：{words}"),
     "table.json.objects": ("not an object with named values", "不是带名字的对象"),
     "table.number": ("all cells are numbers", "全部单元格都是数值"),
     "table.number.only": ("counts up, and it is all there is", "虽是递增编号，但没有别的输入列"),
@@ -307,6 +305,11 @@ SAYINGS: dict[str, Text] = {
     "table.task.several": ("{count} columns of numbers", "{count} 个数值列"),
     "table.not_number": ("{cell!r} in column {column!r} is not a number", "列 {column!r} 中的 {cell!r} 不是数值"),
     "table.no_label": ("no value in the target column {column!r}", "目标列 {column!r} 没有值"),
+    "table.class.same": ("write classes the same way in both files", "请让两个文件里的类别写法一致"),
+    "table.class.point": (
+        "sed 's/\\.$//' {path} > {fixed}   # labels without the point at their end",
+        "sed 's/\\.$//' {path} > {fixed}   # 去掉标签末尾的句点",
+    ),
     "table.class.others": (" (and {count} more classes are new)", "（另有 {count} 个新类别）"),
     "table.split": ("shuffled with seed {seed}", "按种子 {seed} 打乱"),
     "table.split.classes": (
