@@ -21,8 +21,8 @@ def tiny(count: int):
     return model, x, x.sum(1, keepdim=True), torch.nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=1e-3)
 
 
-def millisecond(count: int):
-    """The same with a model whose update takes about a millisecond."""
+def dense(count: int):
+    """The same with three dense layers: about a millisecond an update, most of it moving 132 k weights about."""
     import torch
 
     torch.manual_seed(0)
@@ -30,6 +30,21 @@ def millisecond(count: int):
     layers = [torch.nn.Linear(256, 256), torch.nn.ReLU(), torch.nn.Linear(256, 256), torch.nn.ReLU()]
     model = torch.nn.Sequential(*layers, torch.nn.Linear(256, 1))
     return model, x, x.sum(1, keepdim=True), torch.nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=1e-3)
+
+
+def convolutions(count: int):
+    """The same with two convolutions: about a millisecond an update, most of it arithmetic."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    x = torch.randn(count * 32, 1, 14, 14)
+    first = [nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2)]
+    model = nn.Sequential(*first, nn.Conv2d(8, 16, 3), nn.ReLU(), nn.Flatten(), nn.Linear(256, 1))
+    return model, x, x.sum((1, 2, 3))[:, None], nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=1e-3)
+
+
+SIZES = {"tiny model": (tiny, 1), "dense layers": (dense, 64), "convolutions": (convolutions, 32)}
 
 
 # ---- contestants: each trains past WARM + its number of updates; the clock is torch's optimizer hook
@@ -162,7 +177,8 @@ def child(name: str, size: str, steps: int) -> None:
     import torch
 
     StepClock(WARM, WARM + steps)
-    CONTESTANTS[name](*((tiny, WARM + steps, 1) if size == "tiny" else (millisecond, WARM + steps, 64)))
+    task, batch = SIZES[size]
+    CONTESTANTS[name](task, WARM + steps, batch)
     mark(versions=torch.__version__)
 
 
@@ -174,13 +190,13 @@ def measure(name: str, size: str, steps: int) -> float:
 
 def compare(size: str, contestants: list[str], rounds: int) -> None:
     def one(name: str, _: int) -> float:
-        few = size == "millisecond" or name not in (*OWN, "loop, DataLoader")
+        few = size != "tiny model" or name not in (*OWN, "loop, DataLoader")
         return measure(name, size, PEER_STEPS if few else STEPS)
 
     found = interleaved(contestants, rounds, one)
     bare_loop = found["bare loop"]
     table(
-        [f"{size} model", "µs a step", "above the bare loop, µs", "× bare loop"],
+        [size, "µs a step", "above the bare loop, µs", "× bare loop"],
         [
             [
                 n,
@@ -198,7 +214,7 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", help="contestants, separated by semicolons (the bare loop must be among them)")
     parser.add_argument("--child", help=argparse.SUPPRESS)
-    parser.add_argument("--size", default="tiny", help=argparse.SUPPRESS)
+    parser.add_argument("--size", default="tiny model", help=argparse.SUPPRESS)
     parser.add_argument("--steps", type=int, default=STEPS, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
@@ -207,6 +223,6 @@ if __name__ == "__main__":
         wanted = [c for c in CONTESTANTS if not given.only or c in given.only.split(";")]
         contestants = present(wanted)
         print(headline(contestants))
-        compare("tiny", contestants, given.rounds)
-        print()
-        compare("millisecond", [c for c in contestants if c in OWN], given.rounds)
+        for size in SIZES:
+            print()
+            compare(size, contestants if size == "tiny model" else [c for c in contestants if c in OWN], given.rounds)
