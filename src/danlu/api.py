@@ -139,7 +139,10 @@ def _module(config: Mapping[str, Any], schema: Schema, model: Any, path: str | P
         name = made.get("class", "?")
         cls = name.rpartition(".")[2]
         reference = record.model_named_in(Path(path)) or f"my.py:{cls}"
-        raise DanluError("DL314", where=str(path), name=name, cls=cls, reference=reference)
+        line = f"danlu.load({str(path)!r}, model={cls}), --model {reference}"
+        if name.startswith("torch."):  # its class alone does not say how it was put together
+            line = say("load.instance", path=str(path))
+        raise DanluError("DL314", where=str(path), name=name, line=line)
     if isinstance(model, nn.Module):
         return model
     if isinstance(model, type):

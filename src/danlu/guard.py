@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from danlu.batch import Batches, split_batch
+from danlu.batch import Batches, rows_of, split_batch
 from danlu.errors import DanluError
 from danlu.messages import say
 
@@ -33,7 +33,7 @@ class Guard:
         self.mode, self.device = mode, device
         self.seen = 0  # updates looked at
         self._first_bad: Tensor | None = None  # on the device: number of the first bad update, 0 = none so far
-        self._found, self._one = torch.zeros(1), torch.ones(())  # for gradients on the CPU
+        self._found, self._one = torch.zeros(1, dtype=torch.float32), torch.ones((), dtype=torch.float32)  # CPU
         self._copy: Tensor | None = None  # on the host
         self._event: Any = None
 
@@ -95,7 +95,12 @@ class Guard:
         else:
             return
         if first:
-            facts: dict[str, Any] = {"cause": say("nan.later"), "cure": say("nan.slower"), "rows": []}
+            facts: dict[str, Any] = {
+                "cause": say("nan.later"),
+                "state": say("nan.good"),
+                "cure": say("nan.slower"),
+                "rows": [],
+            }
             raise NotFinite("DL302" if self.mode == "later" else "DL301", step=first, **facts)
 
 
@@ -112,20 +117,36 @@ def grad_norm(optimizer: torch.optim.Optimizer) -> Tensor:
 
 
 def diagnosis(loss: Tensor, model: nn.Module, batch: Any, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Where the trouble begins: in the inputs (which of the batch's rows), the loss, or one parameter's gradient."""
-    args, kwargs, target = split_batch(model, batch[0] if type(batch) is Batches else batch)
-    rows: list[int] = []
-    for value in [*args, *kwargs.values(), target]:
-        if isinstance(value, Tensor) and value.is_floating_point() and value.ndim:
-            finite = torch.isfinite(value.reshape(len(value), -1)).all(1)  # (B,)
-            rows += torch.nonzero(~finite).flatten().tolist()
-    if rows:
-        return {"cause": say("nan.input"), "rows": sorted(set(rows)), "loss": float(loss)}
-    if not math.isfinite(float(loss)):
-        return {"cause": say("nan.loss", loss=float(loss)), "rows": [], "loss": float(loss)}
+    """Where the trouble begins: in the inputs (which rows of the batch, or of the batches that make one update), the
+    weights, the loss, or one parameter's gradient; and whether the weights are still good.
+    """
     names = {p: name for name, p in model.named_parameters()}
+    gone = next((name for p, name in names.items() if not torch.isfinite(p).all()), None)
+    state = say("nan.good") if gone is None else say("nan.gone", name=gone)
+
+    def found(cause: str, rows: list[int] | None = None) -> dict[str, Any]:
+        return {"cause": cause, "state": state, "rows": rows or [], "loss": float(loss)}
+
+    if rows := _bad_rows(model, batch):
+        return found(say("nan.input"), rows)
+    if not math.isfinite(float(loss)):
+        return found(say("nan.loss", loss=float(loss)))
     for group in optimizer.param_groups:
         for p in group["params"]:
             if p.grad is not None and not torch.isfinite(p.grad).all():
-                return {"cause": say("nan.gradient", name=names.get(p, "?")), "rows": [], "loss": float(loss)}
-    return {"cause": say("nan.overflow"), "rows": [], "loss": float(loss)}
+                return found(say("nan.gradient", name=names.get(p, "?")))
+    return found(say("nan.overflow"))
+
+
+def _bad_rows(model: nn.Module, batch: Any) -> list[int]:
+    """The rows whose inputs or targets hold NaN or infinity, counted through all batches of the update."""
+    rows: set[int] = set()
+    start = 0
+    for part in batch if type(batch) is Batches else (batch,):
+        args, kwargs, target = split_batch(model, part)
+        for value in [*args, *kwargs.values(), target]:
+            if isinstance(value, Tensor) and (value.is_floating_point() or value.is_complex()) and value.ndim:
+                finite = torch.isfinite(value.reshape(len(value), -1)).all(1)  # (B,)
+                rows |= {start + i for i in torch.nonzero(~finite).flatten().tolist()}
+        start += rows_of(part)
+    return sorted(rows)

@@ -41,7 +41,8 @@ def make_loader(part: Part, data: Data, settings: Settings) -> Loader:
             brought.pop(name, None)
         if "batch_sampler" not in brought:
             size = brought.get("batch_size", size) if own else size
-            brought["batch_size"] = size and _evaluation_rows(dataset, size)  # None: the dataset makes the batches
+            as_asked = not size or "collate_fn" in brought  # None: the dataset makes the batches
+            brought["batch_size"] = size if as_asked else _evaluation_rows(dataset, size)
         if not brought.keys() & {"sampler", "batch_sampler"}:
             brought["shuffle"] = False
         loader = Loader(dataset, **brought, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -34,8 +35,9 @@ def acquire(path: Path, folder: Path) -> None:
         if error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
             raise
         raise DanluError("DL403", where=str(folder), path=str(folder), **holder) from None
-    os.ftruncate(fd, 0)
-    os.write(fd, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
+    with contextlib.suppress(OSError):  # a full disk: the lock holds without a name in it
+        os.ftruncate(fd, 0)
+        os.write(fd, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
     info = os.fstat(fd)
     _held[info.st_dev, info.st_ino] = (os.getpid(), fd)
 
@@ -43,7 +45,7 @@ def acquire(path: Path, folder: Path) -> None:
 def refuse_if_held(folder: Path) -> None:
     """Raise DL403 at once when another process works in the run's folder; without importing anything heavy."""
     path = folder / ".lock"
-    if path.exists():
+    if os.path.exists(path):  # Path.exists raises where the name is too long
         acquire(path, folder)
         release(path)
 

@@ -280,7 +280,8 @@ def _shape(value: Any) -> str:
 def _divide_gradients(optimizer: torch.optim.Optimizer, weight: Tensor | float) -> None:
     grads = [p.grad for p in _parameters(optimizer) if p.grad is not None]
     if isinstance(weight, Tensor):
-        torch._foreach_div_(grads, weight.to(grads[0].dtype)) if grads else None
+        for grad in grads:  # each in its own precision: a count of 257 is not a bfloat16
+            grad.div_(weight)
     else:
         torch._foreach_div_(grads, float(weight))
 
@@ -298,7 +299,7 @@ def _named(bad: NotFinite, loader: Any, optimizer: torch.optim.Optimizer, progre
     behind = Guard.of(optimizer).seen - bad.facts["step"]  # 0 on a CPU; on a GPU the flag is read a step later
     names = "" if behind else row_names(loader, rows, bad.facts["rows"])
     facts = {"step": progress.step + 1 - behind, "epoch": progress.epoch + 1, "cause": bad.facts["cause"]}
-    facts["cure"] = bad.facts["cure"]
+    facts |= {name: bad.facts[name] for name in ("cure", "state")}
     return NotFinite(bad.code, where=names, rows=names, **facts)
 
 

@@ -58,7 +58,7 @@ def build_muon(model: nn.Module, *, lr: float, weight_decay: float, momentum: fl
     """
     hidden = hidden_matrices(model)
     ids = {id(p) for p in hidden}
-    rest = [p for p in model.parameters() if p.requires_grad and id(p) not in ids]
+    rest = [p for p in model.parameters() if p.is_floating_point() and id(p) not in ids]
     muon = {"muon": True, "momentum": momentum, "adjust_lr_fn": "match_rms_adamw"}
     adamw = {"muon": False, "fused": True if fused else None}
     groups: list[dict[str, Any]] = [
@@ -70,9 +70,9 @@ def build_muon(model: nn.Module, *, lr: float, weight_decay: float, momentum: fl
 
 
 def hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
-    """Trainable matrices of layers that are neither embeddings nor the last layer (Jordan et al., Muon, 2024)."""
+    """Matrices, frozen ones too, of layers that are no embedding and not the last (Jordan et al., Muon, 2024)."""
     embedded = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag)}
     weights = [getattr(m, "weight", None) for m in model.modules()]
     last = next((id(w) for w in reversed(weights) if isinstance(w, nn.Parameter) and w.ndim >= 2), 0)
-    trainable = (p for p in model.parameters() if p.requires_grad and p.ndim == 2)
-    return [p for p in trainable if id(p) not in embedded and id(p) != last]
+    matrices = (p for p in model.parameters() if p.is_floating_point() and p.ndim == 2)
+    return [p for p in matrices if id(p) not in embedded and id(p) != last]

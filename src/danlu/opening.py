@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -85,7 +86,7 @@ def expanded(asked: Asked) -> Asked:
 
 def _existing(run: str | Path | None, now: dict[str, Any], stack: ExitStack) -> tuple[RunFolder | None, dict[str, Any]]:
     """The folder of a run that began before, locked, and what it chose then; None for a new run."""
-    if run is None or not (Path(run).expanduser() / record.FILE).exists():
+    if run is None or not os.path.exists(Path(run).expanduser() / record.FILE):
         return None, {}
     folder = run_folder.at(run)
     stack.callback(folder.close)

@@ -77,17 +77,22 @@ def describe(optimizer: Optimizer) -> str:
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> Groups:
-    """Trainable parameters, each once: those of two and more dimensions decay, biases and norms do not."""
-    trainable = [p for p in model.parameters() if p.requires_grad]
+    """Parameters, each once: those of two and more dimensions decay, biases and norms do not.
+
+    Frozen ones are among them, as in ``AdamW(model.parameters())``: they have no gradient until somebody thaws them.
+    """
+    able = [p for p in model.parameters() if p.is_floating_point() or p.is_complex()]
     groups = [
-        {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p in able if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in able if p.ndim < 2], "weight_decay": 0.0},
     ]
     return [g for g in groups if g["params"]]
 
 
 def _by_name(spec: str | type[Optimizer], model: nn.Module, settings: Settings) -> Optimizer:
     default = _default(spec)
+    if (layer := _sparse_layer(model)) and not _takes_sparse(default.cls, model, settings):
+        raise DanluError("DL258", where=layer, name=default.cls.__name__)
     given = inspect.signature(default.cls).parameters
     for setting in ("momentum", "weight_decay"):
         if getattr(settings, setting) is not None and setting not in given and default.cls is not MuonAdamW:
@@ -101,6 +106,8 @@ def _by_name(spec: str | type[Optimizer], model: nn.Module, settings: Settings) 
     if default.cls is MuonAdamW:
         return build_muon(model, lr=lr, weight_decay=decay, momentum=options["momentum"], fused=fused)
     cls = default.cls
+    if cls is torch.optim.SGD and options.get("momentum"):
+        fused = False  # torch's kernel fails where a parameter gets its first gradient later than the others
     if cls in _FUSED and fused:
         options["fused"] = True
         cls = _LEAN.get(cls, cls)
@@ -136,9 +143,25 @@ def _default(spec: str | type[Optimizer]) -> Default:
 
 def can_fuse(model: nn.Module) -> bool:
     """Whether torch's fused kernels take these parameters."""
-    sparse = any(getattr(m, "sparse", False) for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag))
     trainable = (p for p in model.parameters() if p.requires_grad)
-    return not sparse and all(p.device.type in _FUSED_DEVICES and p.is_floating_point() for p in trainable)
+    return not _sparse_layer(model) and all(
+        p.device.type in _FUSED_DEVICES and p.is_floating_point() for p in trainable
+    )
+
+
+def _sparse_layer(model: nn.Module) -> str:
+    """The name of a layer whose gradients are sparse, if there is one."""
+    layers = ((n, m) for n, m in model.named_modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag))
+    return next((f"{name} ({type(m).__name__})" for name, m in layers if m.sparse), "")
+
+
+def _takes_sparse(cls: type[Optimizer], model: nn.Module, settings: Settings) -> bool:
+    """Adagrad takes both kinds of gradients, SGD without weight decay too, SparseAdam nothing but sparse ones."""
+    if cls is torch.optim.SGD:
+        return settings.weight_decay == 0
+    sparse = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag) and m.sparse}
+    alone = all(id(p) in sparse for p in model.parameters() if p.requires_grad)
+    return cls is torch.optim.Adagrad or (cls is torch.optim.SparseAdam and alone)
 
 
 def _refuse_settings(optimizer: Optimizer, settings: Settings) -> None:

@@ -121,6 +121,9 @@ class Session:
         metrics = {"train/loss": event.loss}
         if self.plan.val_loader is not None:
             metrics |= {f"val/{k}": v for k, v in self.validate().metrics.items()}
+        before = self.history[-1]["metrics"].get("val/loss", 0.0) if self.history else 0.0
+        if math.isnan(metrics.get("val/loss", 0.0)) and before is not None and not math.isnan(before):
+            self.reporter.notice(say("val.nan"))
         better = self._judge(event, metrics)
         self.plan.schedule.after_epoch(metrics.get(monitor(self.plan)[0]), metrics.get("val/loss", event.loss))
         event = replace(event, seconds=event.seconds + time.perf_counter() - began)

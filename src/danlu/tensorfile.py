@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import secrets
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,13 +146,19 @@ def write_error(path: Path | str, error: OSError, total: int = 0, done: int = 0)
 
 
 def _existing_folder(path: Path) -> str:
-    return str(next((folder for folder in path.parents if folder.is_dir()), path.parent))
+    """A folder on the same disk that will still be there: not the one being written."""
+    return str(next((folder for folder in path.parents if folder.is_dir() and ".tmp-" not in folder.name), path.parent))
 
 
 def _again(path: Path) -> str:
     """How to go on once there is space: the run that the file belongs to, if it is a run's."""
     run = next((folder for folder in path.parents if (folder / "run.toml").is_file()), None)
-    return say("disk.resume", run=run) if run is not None else ""
+    if run is None:
+        return ""
+    with contextlib.suppress(OSError, ValueError):
+        if tomllib.loads((run / "run.toml").read_text(encoding="utf-8")).get("objects"):
+            return say("disk.script", run=str(run))
+    return say("disk.resume", run=run)
 
 
 def sync_file(fd: int) -> None:

@@ -89,8 +89,9 @@ def _describe(value: Any) -> str:
 def _explained(reason: Exception, model: nn.Module, batch: Any, place: list[str]) -> DanluError:
     first_line = (str(reason).strip() or type(reason).__name__).splitlines()[0]
     if "dtype" in first_line or "scalar type" in first_line:
-        where = place[0] if place else type(model).__name__
-        return DanluError("DL244", where=where, got=place[1] if place else _describe(batch), reason=first_line)
+        if not place:  # forward is over: the loss
+            return DanluError("DL245", where=type(model).__name__, got=_describe(batch), reason=first_line)
+        return DanluError("DL244", where=place[0], got=place[1], reason=first_line)
     if place:
         return DanluError("DL242", where=place[0], got=place[1], reason=first_line, model=type(model).__name__)
     return DanluError("DL243", where=type(model).__name__, got=_describe(batch), reason=first_line)

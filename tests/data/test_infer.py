@@ -363,3 +363,15 @@ def test_a_column_that_is_nearly_numbers_names_the_cells_that_keep_it_from_being
     assert "column v" not in said(base | {"v": cells})
     assert "column v" not in said(base | {"v": ["red", "green", "12"] * (n // 3)})  # codes, not numbers with a slip
     assert "(0,14)" in said(base | {"v": [f"{i},{i + 14}" for i in range(n)]})["column v"]
+
+
+def test_decimal_commas_everywhere_are_told_and_cost_no_header(tmp_path: Path) -> None:
+    path = tmp_path / "eu.csv"
+    path.write_text("width;price\n" + "".join(f"{i},{i % 9 + 1};{2 * i},5\n" for i in range(1, 60)))
+    table = read_table(path, Settings())
+    assert table.names == ("width", "price") or list(table.names) == ["width", "price"]
+    for settings in (Settings(target="price"), Settings(target="price", task="regression")):
+        with pytest.raises(DanluError, match="decimal commas") as caught:
+            infer(table, settings)
+        assert caught.value.code == "DL129"
+        assert "decimal=','" in caught.value.fix

@@ -373,7 +373,7 @@ def test_bad_json_line_is_named(tmp_path: Path) -> None:
     assert [b.where for b in table.bad] == [f"{path}:2", f"{path}:3"]
     error = fault("DL106", write(tmp_path, "b.json", '[{"a": 1},\n {"a": 2'), Settings())
     assert error.where.endswith("b.json:2")
-    assert "column 8" in error.why
+    assert "column 9" in error.why
     assert "line 1" not in error.why
 
 

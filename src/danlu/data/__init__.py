@@ -101,8 +101,11 @@ def _name(path: str | None, data: Any) -> str:
 
 def _as_source(part: Any) -> Any:
     """A test or val part: rows of a file of arrays, else itself."""
-    if isinstance(part, DataLoader):  # beside a path, which brings no code of the user's
-        return take_over_held_out(part)[0]
+    if isinstance(part, DataLoader):  # beside a file, whose rows danlu prepares itself
+        part, brought = take_over_held_out(part)
+        if own := [name for name in ("collate_fn", "sampler", "batch_sampler") if name in brought]:
+            raise DanluError("DL185", where="DataLoader", names=", ".join(own))
+        return part
     if isinstance(part, (str, Path)):
         rows = rows_of_path(existing(part))
         return rows.get("test", rows["train"]) if rows else part

@@ -14,6 +14,7 @@ from torch.utils.data import (
     RandomSampler,
     SequentialSampler,
     Subset,
+    SubsetRandomSampler,
     default_collate,
     default_convert,
 )
@@ -55,7 +56,8 @@ def open_dataset(
         if part is not None and not is_iterable(part) and len(part) == 0:
             raise DanluError("DL173", where=name, where_from=name)
     with generators_restored() as moved:
-        samples = _probe(train, loader.get("collate_fn"))
+        alone = (settings.batch_size or loader.get("batch_size")) == 1  # batches of one row need no equal shapes
+        samples = _probe(train, loader.get("collate_fn"), alone=alone)
         random_draws = moved()
         labels = None if is_iterable(train) else known_targets(train)
         schema, choices = _schema(train, samples, labels, settings, loader)
@@ -77,7 +79,7 @@ def is_iterable(data: Any) -> bool:
     return isinstance(data, IterableDataset) or not hasattr(data, "__getitem__")
 
 
-def _probe(dataset: Any, collate: Callable[[list[Any]], Any] | None) -> list[Any]:
+def _probe(dataset: Any, collate: Callable[[list[Any]], Any] | None, *, alone: bool) -> list[Any]:
     """A few samples, checked to fit in one batch, as the model will see them."""
     if is_iterable(dataset):
         samples = first_samples(dataset, PROBED)
@@ -88,7 +90,8 @@ def _probe(dataset: Any, collate: Callable[[list[Any]], Any] | None) -> list[Any
     if not samples:
         raise DanluError("DL173", where_from=type(dataset).__name__)
     if collate is None:
-        check_samples(indices, samples)
+        for together in [[*zip(indices, samples)]] if not alone else [[pair] for pair in zip(indices, samples)]:
+            check_samples([i for i, _ in together], [s for _, s in together])
         if not is_iterable(dataset) and _zero_one(samples):
             samples += read_samples(dataset, spread(len(dataset), PROBED_ZERO_ONE))
         return samples
@@ -255,10 +258,13 @@ def take_over_held_out(loader: DataLoader[Any]) -> tuple[Any, dict[str, Any]]:
     """The same for rows to evaluate on: those its sampler picks out, and no others."""
     dataset, keep = take_over(loader)
     sampler = keep.get("sampler") or getattr(keep.get("batch_sampler"), "sampler", None)
-    indices = getattr(sampler, "indices", None)  # SubsetRandomSampler: how tutorials hold rows out
-    if indices is not None:
+    if type(sampler) is SubsetRandomSampler:  # how tutorials hold rows out
         keep = {k: v for k, v in keep.items() if k not in ("sampler", "batch_sampler")}
-        dataset = Subset(dataset, list(indices))
+        rows = [int(i) for i in sampler.indices]
+        outside = next((i for i in rows if not -len(dataset) <= i < len(dataset)), None)
+        if outside is not None:
+            raise DanluError("DL184", where="SubsetRandomSampler", index=outside, rows=len(dataset))
+        dataset = Subset(dataset, rows)
     return dataset, keep
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
-from danlu.data.cells import TARGET_NAMES, flat, looks_numeric, missing_cells
+from danlu.data.cells import TARGET_NAMES, decimal_commas, flat, looks_numeric, missing_cells
 from danlu.errors import DanluError
 from danlu.messages import say
 from danlu.types import Bad, Choice
@@ -290,7 +290,7 @@ def _decide_header(cells: pa.Table, header: bool | str, names: Sequence[str]) ->
     above: list[str] = []  # first cells of columns of numbers that are no number themselves
     below: list[str] = []  # … and those that are
     for name, column in zip(first, cells.slice(1, 1000).columns):
-        if not looks_numeric(flat(column)):
+        if not looks_numeric(flat(column)) and not decimal_commas(flat(column)):
             continue
         if not missing_cells(pa.array([name]))[0]:
             (below if looks_numeric(pa.array([name])) else above).append(name)

@@ -196,8 +196,9 @@ def refuse_unknown_classes(schema: Schema, cells: Cells, part: str, path: str) -
     near = nearest(name, first.classes)
     others = say("table.class.others", count=len(counts) - 1) if len(counts) > 1 else ""
     pointed = name.rstrip(".") in first.classes and Path(path).is_file()
-    fixed = Path(path).with_name("fixed-" + Path(path).name)
-    line = say("table.class.point", path=path, fixed=fixed) if pointed else say("table.class.same")
+    line = say("table.class.same")
+    if pointed:
+        line = say("table.class.point", path=path, fixed=Path(path).with_name(f"fixed-{Path(path).name}"))
     raise DanluError(
         "DL117",
         where=path,

@@ -47,6 +47,9 @@ def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName
             if fields[name].role == "id" and p.counting and not _named_id(name):
                 fields[name] = Field(name, "number", "input", say("table.number.only"))
     if not any(f.role == "input" for f in fields.values()):
+        for name, column in columns.items():
+            if fields[name].role != "target" and (commas := _with_commas(name, column, table)):
+                raise commas
         left = "; ".join(f"{f.name}: {f.why}" for f in fields.values() if f.role in ("ignored", "id"))
         raise DanluError("DL118", where=table.path, columns=left or say("table.none"))
     choices = [
@@ -60,6 +63,8 @@ def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName
 
 def _odd_label(error: DanluError, table: Table, column: pa.Array) -> DanluError | None:
     """DL128 for a target that is no column of numbers because of a few cells: those are the mistake, not the column."""
+    if commas := _with_commas(str(error.facts.get("column", "")), column, table):
+        return commas
     if error.code != "DL114" or not is_text(column):
         return None
     values, wrong = to_numbers(column)
@@ -69,6 +74,12 @@ def _odd_label(error: DanluError, table: Table, column: pa.Array) -> DanluError 
     row = int(wrong.argmax())
     facts = {"column": error.facts["column"], "cell": column[row].as_py(), "count": count, "good": good}
     return DanluError("DL128", where=table.name(row), **facts)
+
+
+def _with_commas(name: str, column: pa.Array, table: Table) -> DanluError | None:
+    if not is_text(column) or not decimal_commas(column):
+        return None
+    return DanluError("DL129", where=table.path, column=name, cell=column[0].as_py(), path=table.path)
 
 
 def _nearly(field: Field, column: pa.Array, table: Table) -> Choice | None:

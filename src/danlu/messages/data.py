@@ -222,6 +222,25 @@ ERRORS: dict[str, ErrorText] = {
             "ls {folder}   # 再给出文件：danlu predict RUN 文件…",
         ),
     ),
+    "DL184": (
+        ("a sampler names row {index}, and there are {rows} rows", "采样器给出了第 {index} 行，而数据只有 {rows} 行"),
+        ("rows count from 0 to one less than their number", "行号从 0 开始，最大为行数减一"),
+        ("SubsetRandomSampler(range({rows}))", "SubsetRandomSampler(range({rows}))"),
+    ),
+    "DL185": (
+        (
+            "a DataLoader with {names} of its own does not go with a file of arrays",
+            "自带 {names} 的 DataLoader 不能与数组文件搭配",
+        ),
+        (
+            "danlu prepares the file's rows itself; the loader's code would see others",
+            "文件里的数据由 danlu 预处理，这个 DataLoader 的代码处理不了",
+        ),
+        (
+            "give the training data as a Dataset or DataLoader too, or val='val.npz'",
+            "训练数据也用 Dataset 或 DataLoader 给出，或写 val='val.npz'",
+        ),
+    ),
     "DL183": (
         ("the model was trained on a table, this is an image", "模型是用表格训练的，而这是一张图片"),
         ("it answers from the columns {columns}", "它根据这些列作答：{columns}"),

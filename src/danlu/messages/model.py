@@ -348,6 +348,11 @@ ERRORS: dict[str, ErrorText] = {
             "在模型之后、用同一个模型创建：torch.optim.AdamW(model.parameters())",
         ),
     ),
+    "DL258": (
+        ("{name} does not take sparse gradients", "{name} 不支持稀疏梯度"),
+        ("this layer was made with sparse=True", "这一层创建时用了 sparse=True"),
+        ("leave sparse=True out, or optimizer='adagrad'", "去掉 sparse=True，或用 optimizer='adagrad'"),
+    ),
     # schedules
     "DL350": (
         ("no schedule is called {name!r}", "没有叫 {name!r} 的学习率计划"),

@@ -206,6 +206,7 @@ SAYINGS: dict[str, Text] = {
         "{parent} holds {count} runs, the newest is {name}",
         "{parent} 里有 {count} 次运行，最新的是 {name}",
     ),
+    "disk.script": (", then run the script again with run={run!r}", "，然后再运行一次脚本，并加上 run={run!r}"),
     "disk.resume": (", then: danlu resume {run}", "，然后运行：danlu resume {run}"),
     "checkpoint.changed": (
         "{file} is not as it was written",

@@ -132,6 +132,17 @@ ERRORS: dict[str, ErrorText] = {
         ),
         ("{line}", "{line}"),
     ),
+    "DL129": (
+        ("column {column!r} is written with decimal commas", "列 {column!r} 用逗号作小数点"),
+        (
+            "its cells are such as {cell!r}; danlu reads numbers with points",
+            "单元格形如 {cell!r}；danlu 只认句点作小数点",
+        ),
+        (
+            "danlu.train(pandas.read_csv({path!r}, sep=';', decimal=','))",
+            "danlu.train(pandas.read_csv({path!r}, sep=';', decimal=','))",
+        ),
+    ),
     "DL118": (
         ("no column is left to predict from", "没有可用来预测的输入列"),
         ("left out: {columns}", "已排除：{columns}"),

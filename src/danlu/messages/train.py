@@ -42,12 +42,20 @@ ERRORS: dict[str, ErrorText] = {
             "x = x.float()  # numpy 默认 float64，模型是 float32",
         ),
     ),
+    "DL245": (
+        ("the loss does not take this kind of numbers", "损失函数接受不了这种数值格式"),
+        ("the batch is {got}; torch says: {reason}", "这个 batch 是 {got}；torch 的原话：{reason}"),
+        (
+            "y = y.long() for classes (CrossEntropyLoss), y = y.float() for numbers (MSELoss, BCEWithLogitsLoss)",
+            "类别用 y = y.long()（CrossEntropyLoss），数值用 y = y.float()（MSELoss、BCEWithLogitsLoss）",
+        ),
+    ),
     "DL301": (
         (
             "step {step}: the gradients are not finite; this update was not made",
             "第 {step} 步：梯度里有 NaN 或无穷大，这次更新没有执行",
         ),
-        ("{cause}; the weights are still good", "{cause}；权重没有被污染"),
+        ("{cause}; {state}", "{cause}；{state}"),
         ("{cure}", "{cure}"),
     ),
     "DL302": (
@@ -137,10 +145,7 @@ ERRORS: dict[str, ErrorText] = {
     "DL314": (
         ("this model is of a class of the user's own: {name}", "这个模型用的是自定义的类：{name}"),
         ("loading never imports code that a folder names", "加载时不会导入文件夹里提到的任何代码"),
-        (
-            "danlu.load(run, model={cls}), or --model {reference}",
-            "danlu.load(run, model={cls})，或 --model {reference}",
-        ),
+        ("{line}", "{line}"),
     ),
     "DL313": (
         ("this run has no test data", "这个运行没有测试数据"),
@@ -162,6 +167,11 @@ SAYINGS: dict[str, Text] = {
     "nan.overflow": (
         "every gradient is finite, but together they are too large for float32",
         "每个梯度都是有限的，但加在一起超出了 float32 的范围",
+    ),
+    "nan.good": ("the weights are still good", "权重没有被污染"),
+    "nan.gone": (
+        "{name} was no longer finite before it: the update before went too far",
+        "在此之前 {name} 就已经不是有限的数：上一次更新步子太大",
     ),
     "nan.later": ("seen one step later, on the GPU", "在 GPU 上晚一步才看到"),
     "precision.gpu": ("this GPU computes bfloat16 natively", "这块 GPU 原生支持 bfloat16"),
@@ -231,6 +241,14 @@ SAYINGS: dict[str, Text] = {
     "nan.clean": ("correct or leave out the rows named above", "改正或去掉上面点名的样本"),
     "nan.slower": ("a smaller learning rate (--lr), or --clip-norm 1", "调小学习率（--lr），或加上 --clip-norm 1"),
     "answers.no_folder": ("there is no folder {path}", "没有文件夹 {path}"),
+    "load.instance": (
+        "danlu.load({path!r}, model=net)   # net: the same network, made by the lines of your script",
+        "danlu.load({path!r}, model=net)   # net：用你脚本里同样的代码建出的网络",
+    ),
+    "val.nan": (
+        "the validation loss is not a number: the model's answers or the validation rows hold NaN",
+        "验证损失是 NaN：模型的输出或验证数据里有 NaN",
+    ),
     "predict.none": (
         "give inputs of the kind the model was trained on: {kinds}",
         "请给出与训练数据同类的输入：{kinds}",

@@ -1,0 +1,264 @@
+"""What users ran into: odd but honest uses that once crashed, counted wrong rows or were explained wrongly."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, Sampler, SubsetRandomSampler, TensorDataset, default_collate
+
+import danlu
+from danlu import run as run_folder
+from danlu.cli import main
+from danlu.loop import step
+from danlu.tensorfile import write_error
+
+
+def rows(n: int = 48) -> TensorDataset:
+    x = torch.randn(n, 4, generator=torch.Generator().manual_seed(0))
+    return TensorDataset(x, (x.sum(1) > 0).long())
+
+
+def net() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+
+
+def code(caught: pytest.ExceptionInfo[danlu.DanluError]) -> str:
+    return caught.value.code
+
+
+def test_another_default_dtype() -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        model = nn.Linear(4, 2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        loss = step(model, (torch.ones(3, 4), torch.tensor([0, 1, 0])), nn.CrossEntropyLoss(), optimizer)
+        assert math.isfinite(float(loss))
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+class Half(Sampler[int]):
+    """A sampler that keeps indices and gives half of them."""
+
+    def __init__(self) -> None:
+        self.indices = list(range(20))
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.indices[::2])
+
+    def __len__(self) -> int:
+        return 10
+
+
+def test_a_sampler_is_asked_and_not_looked_into() -> None:
+    run = danlu.train(rows(), DataLoader(rows(), 4, sampler=Half()), model=net(), loss="CrossEntropyLoss", epochs=1)
+    assert run.metrics["test/rows"] == 10
+
+
+def test_an_own_collate_sees_batches_of_its_own_size() -> None:
+    sizes: list[int] = []
+
+    def collate(samples: list[Any]) -> Any:
+        sizes.append(len(samples))
+        return default_collate(samples)
+
+    val = DataLoader(rows(), batch_size=8, collate_fn=collate)
+    danlu.train(rows(), val=val, model=net(), loss="CrossEntropyLoss", epochs=1)
+    assert sizes
+    assert max(sizes) == 8
+
+
+def test_a_sampler_that_names_rows_that_are_not_there() -> None:
+    val = DataLoader(rows(), sampler=SubsetRandomSampler([3, 5000]))
+    with pytest.raises(danlu.DanluError, match="5000") as caught:
+        danlu.train(rows(), val=val, model=net(), loss="CrossEntropyLoss", epochs=1)
+    assert code(caught) == "DL184"
+
+
+def test_a_loader_with_code_of_its_own_beside_a_file_of_arrays() -> None:
+    data = rows()
+    np.savez("a.npz", x=data.tensors[0].numpy(), y=data.tensors[1].numpy())
+    val = DataLoader(data, collate_fn=lambda samples: default_collate(samples))
+    with pytest.raises(danlu.DanluError, match="collate_fn") as caught:
+        danlu.train("a.npz", val=val, model="mlp", epochs=1)
+    assert code(caught) == "DL185"
+    picked = DataLoader(data, sampler=SubsetRandomSampler([1, 2, 3]))
+    assert danlu.train("a.npz", picked, val=data, model="mlp", epochs=1).metrics["test/rows"] == 3
+
+
+def test_images_of_unequal_size_one_by_one() -> None:
+    class Images(Dataset[Any]):
+        def __len__(self) -> int:
+            return 12
+
+        def __getitem__(self, i: int) -> Any:
+            return torch.full((1, 8 + i % 3, 8), i / 12), i % 2
+
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    run = danlu.train(DataLoader(Images(), batch_size=1), model=model, loss="CrossEntropyLoss", epochs=1)
+    assert run.history
+    with pytest.raises(danlu.DanluError) as caught:
+        danlu.train(Images(), model=model, loss="CrossEntropyLoss", epochs=1, batch_size=4)
+    assert code(caught) == "DL171"
+
+
+@pytest.mark.parametrize("first", [torch.bfloat16, torch.complex64])
+def test_accumulated_gradients_are_divided_in_their_own_precision(first: torch.dtype) -> None:
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = nn.Parameter(torch.ones(4, dtype=first))
+            self.b = nn.Parameter(torch.ones(4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            own = (x.to(first) * self.a).sum(1)
+            return (x * self.b).sum(1) + (own.abs() if own.is_complex() else own).float()
+
+    grads: list[Tensor] = []
+
+    def run(accumulate: int, batch: int) -> Tensor:
+        torch.manual_seed(0)
+        x, model = torch.randn(514, 4), Mixed()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+        loader = DataLoader(TensorDataset(x, x.sum(1)), batch)
+        for _ in danlu.steps(model, loader, nn.MSELoss(), optimizer, steps=1, accumulate=accumulate):
+            grads.append(model.b.grad.clone())
+        return grads[-1]
+
+    assert torch.allclose(run(2, 257), run(1, 514), rtol=1e-5)
+
+
+def test_sparse_gradients_are_told_before_the_first_step() -> None:
+    class Words(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(50, 4, sparse=True)
+            self.head = nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.table(x).mean(1))
+
+    words = TensorDataset(torch.randint(50, (40, 6)), torch.randint(2, (40,)))
+    for name in (None, "sgd", "sparseadam"):
+        with pytest.raises(danlu.DanluError, match="table") as caught:
+            danlu.train(words, model=Words(), loss="CrossEntropyLoss", optimizer=name, epochs=1)
+        assert code(caught) == "DL258"
+    assert danlu.train(words, model=Words(), loss="CrossEntropyLoss", optimizer="adagrad", epochs=1).history
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon", "sgd"])
+def test_a_layer_that_is_thawed_later_is_trained(optimizer: str) -> None:
+    class Thawing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.mid, self.last = nn.Linear(4, 8), nn.Linear(8, 8), nn.Linear(8, 2)
+            self.mid.requires_grad_(False)
+            self.seen = 0
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.seen += self.training
+            self.mid.requires_grad_(self.seen > 3)
+            return self.last(self.mid(self.first(x).relu()).relu())
+
+    model = Thawing()
+    before = model.mid.weight.clone()
+    danlu.train(rows(), model=model, loss="CrossEntropyLoss", optimizer=optimizer, epochs=4)
+    assert not torch.equal(model.mid.weight, before)
+
+
+def test_a_bad_row_in_a_later_batch_of_an_update_is_named() -> None:
+    data = rows()
+    data.tensors[0][37, 2] = math.nan
+    model = net()
+    loader = danlu.Loader(data, batch_size=8)
+    with pytest.raises(danlu.DanluError) as caught:
+        list(
+            danlu.steps(
+                model,
+                loader,
+                nn.CrossEntropyLoss(),
+                torch.optim.SGD(model.parameters(), lr=0.1),
+                epochs=1,
+                accumulate=3,
+            )
+        )
+    assert code(caught) == "DL301"
+    assert caught.value.where.endswith("37]")
+    assert "weights are still good" in caught.value.why
+
+
+def test_weights_that_are_gone_are_not_called_good() -> None:
+    model = nn.Linear(4, 1)
+    data = TensorDataset(rows().tensors[0] * 1e3, torch.zeros(48, 1))
+    with pytest.raises(danlu.DanluError) as caught:
+        danlu.train(data, model=model, loss="MSELoss", optimizer="sgd", lr=1e30, epochs=9, schedule="constant")
+    assert code(caught) == "DL301"
+    good = all(torch.isfinite(p).all() for p in model.parameters())
+    assert ("weights are still good" in caught.value.why) == good
+
+
+def test_float_labels_for_a_class_loss() -> None:
+    x = rows().tensors[0]
+    with pytest.raises(danlu.DanluError) as caught:
+        danlu.train(TensorDataset(x, torch.rand(48)), model=net(), loss=nn.CrossEntropyLoss(), epochs=1)
+    assert code(caught) == "DL245"
+    assert "long()" in caught.value.fix
+
+
+def test_a_name_that_is_too_long_for_the_disk(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("t.csv").write_text("\n".join(["a,b,label", *(f"{i},{i % 7},{'yn'[i % 2]}" for i in range(60))]))
+    assert main(["train", "t.csv", "--epochs", "1", "--run", "r" * 300]) == 1
+    assert "DL402" in capsys.readouterr().err
+
+
+def test_a_disk_too_full_for_the_lock_is_told_where_it_matters(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = run_folder.at("full")
+
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        folder.lock()
+    folder.close()
+
+
+def test_a_full_disk_tells_how_to_go_on_with_this_run() -> None:
+    full = OSError(errno.ENOSPC, "")
+    for text, line in (("", "danlu resume r"), ('[objects]\nmodel = "Net"\n', "run the script again with run='r'")):
+        Path("r/checkpoints/step-3.tmp-ab").mkdir(parents=True, exist_ok=True)
+        Path("r/run.toml").write_text(text)
+        fix = write_error(Path("r/checkpoints/step-3.tmp-ab/x"), full, 10, 3).fix
+        assert line in fix
+        assert "df -h r/checkpoints)" in fix
+
+
+def test_nan_in_the_validation_rows_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    class Val(Dataset[Any]):
+        def __len__(self) -> int:
+            return 30
+
+        def __getitem__(self, i: int) -> Any:
+            x, y = rows()[i]
+            return (x * math.nan if i == 20 else x), y
+
+    danlu.train(rows(), val=Val(), model=net(), loss="CrossEntropyLoss", epochs=3)
+    assert capsys.readouterr().err.count("validation loss is not a number") == 1
+
+
+def test_a_bare_sequential_is_loaded_as_an_instance() -> None:
+    run = danlu.train(rows(), model=net(), loss="CrossEntropyLoss", epochs=1)
+    with pytest.raises(danlu.DanluError, match="model=net") as caught:
+        danlu.load(run.dir)
+    assert code(caught) == "DL314"
+    assert danlu.load(run.dir, model=net()).predict(rows().tensors[0][:2])
