@@ -74,7 +74,7 @@ class Guard:
         """Whether any gradient on the CPU holds NaN or infinity, by the kernel of torch's GradScaler: the cheapest
         pass over all of them (multiplying by 1 changes no bit).
         """
-        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        grads = [g for group in optimizer.param_groups for p in group["params"] if (g := p.grad) is not None]
         try:
             torch._amp_foreach_non_finite_check_and_unscale_(grads, self._found, self._one)
         except NotImplementedError:  # sparse or complex gradients
@@ -106,7 +106,7 @@ class Guard:
 
 def grad_norm(optimizer: torch.optim.Optimizer) -> Tensor:
     """The 2-norm of all gradients together, 0-d, equal bit for bit to ``torch.nn.utils.get_total_norm``."""
-    grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    grads = [g for group in optimizer.param_groups for p in group["params"] if (g := p.grad) is not None]
     if not grads:
         return torch.zeros(())
     first = grads[0]
