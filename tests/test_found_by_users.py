@@ -262,3 +262,15 @@ def test_a_bare_sequential_is_loaded_as_an_instance() -> None:
         danlu.load(run.dir)
     assert code(caught) == "DL314"
     assert danlu.load(run.dir, model=net()).predict(rows().tensors[0][:2])
+
+
+def test_a_schedule_function_that_takes_nothing() -> None:
+    with pytest.raises(danlu.DanluError, match="TypeError") as caught:
+        danlu.train(rows(), model=net(), loss="CrossEntropyLoss", epochs=1, schedule=lambda: None)
+    assert code(caught) == "DL352"
+
+
+def test_the_header_counts_the_rows_a_sampler_gives(capsys: pytest.CaptureFixture[str]) -> None:
+    train = DataLoader(rows(), 4, sampler=SubsetRandomSampler(range(30)))
+    danlu.train(train, val=rows(), model=net(), loss="CrossEntropyLoss", epochs=1)
+    assert "30 train + 48 val" in capsys.readouterr().err

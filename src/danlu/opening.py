@@ -99,7 +99,8 @@ def _existing(run: str | Path | None, now: dict[str, Any], stack: ExitStack) -> 
 def start_facts(session: Session) -> events.Start:
     plan = session.plan
     parts = {"train": plan.data.train, "val": plan.data.val, "test": plan.data.test}
-    samplers = {k: brought["sampler"] for k, brought in plan.data.held_out.items() if "sampler" in brought}
+    loaders = {"train": plan.data.loader, **plan.data.held_out}
+    samplers = {k: brought["sampler"] for k, brought in loaders.items() if hasattr(brought.get("sampler"), "__len__")}
     rows = {k: len(samplers.get(k, v)) for k, v in parts.items() if v is not None and hasattr(v, "__len__")}
     name = plan.model_config["model"].get("name") or type(plan.model).__name__
     return events.Start(

@@ -61,7 +61,10 @@ def build_schedule(
         raise DanluError("DL352", where="schedule", got=type(spec).__name__)
     if settings.warmup:
         raise DanluError("DL353", where=f"warmup={settings.warmup}")
-    made = spec(optimizer)
+    try:
+        made = spec(optimizer)
+    except TypeError as error:  # most often a function that takes something else
+        raise DanluError("DL352", where="schedule", got=f"{type(error).__name__}: {error}") from error
     every: Literal["step", "epoch"] | None = None
     if isinstance(made, tuple) and len(made) == 2 and made[1] in ("step", "epoch"):
         made, every = made
