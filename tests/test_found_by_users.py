@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,15 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Sampler, SubsetRandomSampler, TensorDataset, default_collate
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    Sampler,
+    SubsetRandomSampler,
+    TensorDataset,
+    default_collate,
+)
 
 import danlu
 from danlu import run as run_folder
@@ -63,6 +72,8 @@ class Half(Sampler[int]):
 def test_a_sampler_is_asked_and_not_looked_into() -> None:
     run = danlu.train(rows(), DataLoader(rows(), 4, sampler=Half()), model=net(), loss="CrossEntropyLoss", epochs=1)
     assert run.metrics["test/rows"] == 10
+    assert run.test(DataLoader(rows(), 4, sampler=Half()))["test/rows"] == 10
+    assert run.test(DataLoader(rows(), batch_sampler=BatchSampler(Half(), 4, False)))["test/rows"] == 10
 
 
 def test_an_own_collate_sees_batches_of_its_own_size() -> None:
@@ -201,10 +212,11 @@ def test_weights_that_are_gone_are_not_called_good() -> None:
     model = nn.Linear(4, 1)
     data = TensorDataset(rows().tensors[0] * 1e3, torch.zeros(48, 1))
     with pytest.raises(danlu.DanluError) as caught:
-        danlu.train(data, model=model, loss="MSELoss", optimizer="sgd", lr=1e30, epochs=9, schedule="constant")
+        danlu.train(data, model=model, loss="MSELoss", optimizer="sgd", lr=1e36, epochs=9, schedule="constant")
     assert code(caught) == "DL301"
-    good = all(torch.isfinite(p).all() for p in model.parameters())
-    assert ("weights are still good" in caught.value.why) == good
+    assert not all(torch.isfinite(p).all() for p in model.parameters())  # the update before was finite, and too far
+    assert "weights are still good" not in caught.value.why
+    assert "no longer finite" in caught.value.why
 
 
 def test_float_labels_for_a_class_loss() -> None:
@@ -230,7 +242,24 @@ def test_a_disk_too_full_for_the_lock_is_told_where_it_matters(monkeypatch: pyte
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
         folder.lock()
+    assert (folder.path / ".lock").read_bytes() == b""
+    with pytest.raises(danlu.DanluError) as caught:  # it holds all the same
+        folder.lock()
+    assert code(caught) == "DL403"
     folder.close()
+    folder.lock()
+    folder.close()
+
+
+def test_no_space_to_begin_leaves_no_run_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = type(shutil.disk_usage("."))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 9, 1))
+    for run in (None, "mine"):
+        with pytest.raises(danlu.DanluError) as caught:
+            danlu.train(rows(), model=net(), loss="CrossEntropyLoss", epochs=1, run=run)
+        assert code(caught) == "DL404"
+    assert not Path("mine").exists()
+    assert not list(Path("runs").iterdir())
 
 
 def test_a_full_disk_tells_how_to_go_on_with_this_run() -> None:

@@ -54,7 +54,7 @@ def same(a: nn.Module, b: nn.Module) -> bool:
         (None, lambda groups: torch.optim.AdamW(groups, lr=1e-2, fused=True)),
         ("adamw", lambda groups: torch.optim.AdamW(groups, lr=1e-2, fused=True)),
         ("Adam", lambda groups: torch.optim.Adam(groups, lr=1e-2, fused=True)),
-        ("sgd", lambda groups: torch.optim.SGD(groups, lr=1e-2, momentum=0.9, fused=True)),
+        ("sgd", lambda groups: torch.optim.SGD(groups, lr=1e-2, momentum=0.9)),  # see optim.py: never fused
         ("RMSprop", lambda groups: torch.optim.RMSprop(groups, lr=1e-2)),
         (torch.optim.NAdam, lambda groups: torch.optim.NAdam(groups, lr=1e-2)),
     ],

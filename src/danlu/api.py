@@ -169,7 +169,9 @@ def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None
     opened = open_again(arguments, predictor.module)
     if opened.test is None:
         raise DanluError("DL313", where=str(folder), run=str(folder))
-    return predictor.test(opened.test, opened.held_out.get("test", opened.loader))
+    order = ("sampler", "batch_sampler")  # of the training rows
+    brought = {k: v for k, v in opened.loader.items() if k not in order}
+    return predictor.test(opened.test, opened.held_out.get("test", brought))
 
 
 def predict_files(run: str | Path, inputs: Any, output: str | Path | None = None, *, model: Any = None) -> list[Bad]:

@@ -49,7 +49,7 @@ class Guard:
         return guard
 
     def look(self, loss: Tensor, model: nn.Module, batch: Any, optimizer: torch.optim.Optimizer) -> None:
-        """Judge one update's gradients by their norm; raises DL301 when this or an earlier one was bad."""
+        """Judge one update's gradients; raises DL301 when this or an earlier one was bad."""
         self.seen += 1
         if self.mode == "now":
             if self._any_bad(optimizer):

@@ -189,8 +189,9 @@ def _recounted(guess: Tensor, actual: Tensor, classes: int, resamples: int) -> I
     n = len(actual)
     cells, counts = torch.unique(actual * classes + guess, return_counts=True)
     actual, guess = cells // classes, cells % classes
-    drawn = np.random.default_rng(0).multinomial(n, (counts.double() / n).numpy(), size=resamples)
-    for row in torch.from_numpy(drawn).double():
+    shares, rng = (counts.double() / n).numpy(), np.random.default_rng(0)
+    for _ in range(resamples):  # one at a time: a thousand tables of many classes would not fit
+        row = torch.from_numpy(rng.multinomial(n, shares)).double()
         yield {
             "n": torch.tensor(float(n), dtype=torch.float64),
             "hits": torch.bincount(actual, row * (actual == guess), minlength=classes),

@@ -81,12 +81,16 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> Groups:
 
     Frozen ones are among them, as in ``AdamW(model.parameters())``: they have no gradient until somebody thaws them.
     """
-    able = [p for p in model.parameters() if p.is_floating_point() or p.is_complex()]
+    able = _able(model)
     groups = [
         {"params": [p for p in able if p.ndim >= 2], "weight_decay": weight_decay},
         {"params": [p for p in able if p.ndim < 2], "weight_decay": 0.0},
     ]
     return [g for g in groups if g["params"]]
+
+
+def _able(model: nn.Module) -> list[nn.Parameter]:
+    return [p for p in model.parameters() if p.is_floating_point() or p.is_complex()]
 
 
 def _by_name(spec: str | type[Optimizer], model: nn.Module, settings: Settings) -> Optimizer:
@@ -114,7 +118,7 @@ def _by_name(spec: str | type[Optimizer], model: nn.Module, settings: Settings) 
     if "lr" in given:
         options["lr"] = lr
     if "weight_decay" not in given:
-        return cls([p for p in model.parameters() if p.requires_grad], **options)
+        return cls(_able(model), **options)
     return cls(parameter_groups(model, decay), **options)
 
 

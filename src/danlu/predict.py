@@ -69,8 +69,11 @@ class Predictor:
 
     def test(self, dataset: Any, brought: dict[str, Any] | None = None) -> dict[str, Any]:
         """``test/<metric>`` with interval and baseline on a dataset whose samples are ready for the model."""
-        options = {k: v for k, v in (brought or {}).items() if k in ("batch_size", "collate_fn", "num_workers")}
-        loader = Loader(dataset, **{"batch_size": BATCH, **options}, seed=0)
+        kept = ("batch_size", "collate_fn", "num_workers", "sampler", "batch_sampler")
+        options = {k: v for k, v in (brought or {}).items() if k in kept}
+        if "batch_sampler" not in options:
+            options.setdefault("batch_size", BATCH)
+        loader = Loader(dataset, **options, seed=0)
         task = TASKS[self.schema.task]
         tested = evaluate(
             self.module, loader, task, self.schema, None, precision=self.precision, keep=True, scale=self.scale

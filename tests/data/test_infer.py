@@ -369,7 +369,7 @@ def test_decimal_commas_everywhere_are_told_and_cost_no_header(tmp_path: Path) -
     path = tmp_path / "eu.csv"
     path.write_text("width;price\n" + "".join(f"{i},{i % 9 + 1};{2 * i},5\n" for i in range(1, 60)))
     table = read_table(path, Settings())
-    assert table.names == ("width", "price") or list(table.names) == ["width", "price"]
+    assert list(table.names) == ["width", "price"]
     for settings in (Settings(target="price"), Settings(target="price", task="regression")):
         with pytest.raises(DanluError, match="decimal commas") as caught:
             infer(table, settings)

@@ -79,7 +79,7 @@ def _odd_label(error: DanluError, table: Table, column: pa.Array) -> DanluError 
 def _with_commas(name: str, column: pa.Array, table: Table) -> DanluError | None:
     if not is_text(column) or not decimal_commas(column):
         return None
-    return DanluError("DL129", where=table.path, column=name, cell=column[0].as_py(), path=table.path)
+    return DanluError("DL129", where=table.path, column=name, cell=column.drop_null()[0].as_py(), path=table.path)
 
 
 def _nearly(field: Field, column: pa.Array, table: Table) -> Choice | None:
@@ -88,7 +88,7 @@ def _nearly(field: Field, column: pa.Array, table: Table) -> Choice | None:
         return None
     what, taken = f"column {field.name}", field.kind if field.role == "input" else say("table.left_out")
     if decimal_commas(column):
-        return Choice(what, taken, say("table.commas", cell=column[0]))
+        return Choice(what, taken, say("table.commas", cell=column.drop_null()[0]))
     if not np.isfinite(to_numbers(column[:GLANCE])[0]).any():
         return None
     values, wrong = to_numbers(column)
