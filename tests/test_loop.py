@@ -17,7 +17,7 @@ import danlu
 from danlu.data.columns import Columns
 from danlu.errors import DanluError
 from danlu.guard import Guard, _guards
-from danlu.loop import Progress, steps
+from danlu.loop import Progress, step, steps
 from danlu.types import Epoch, Stepped
 
 
@@ -68,6 +68,19 @@ def test_clip_value_is_torchs() -> None:
     nn.utils.clip_grad_value_(theirs.parameters(), 0.01)
     hand.step()
     assert torch.equal(weights(ours), weights(theirs))
+
+
+def test_clipping_gradients_whose_squares_overflow_keeps_their_direction() -> None:
+    """Finite gradients of 1e24: torch's float32 norm is infinite, and dividing by it would make the update zero."""
+    model = nn.Linear(3, 1, bias=False)
+    before = model.weight.detach().clone()
+    scale = torch.tensor([3e24, 0.0, 4e24])
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    step(
+        model, (torch.ones(1, 3), torch.zeros(1)), lambda out, _: (model.weight * scale).sum(), optimizer, clip_norm=1.0
+    )
+    moved = before - model.weight.detach()
+    assert torch.allclose(moved, torch.tensor([[0.6, 0.0, 0.8]]), atol=1e-6)
 
 
 def ragged_token_loss(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

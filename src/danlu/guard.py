@@ -116,6 +116,19 @@ def grad_norm(optimizer: torch.optim.Optimizer) -> Tensor:
     return norm
 
 
+def norm_to_clip(optimizer: torch.optim.Optimizer) -> Tensor:
+    """``grad_norm``; on the CPU in float64 where finite gradients have squares too large for float32.
+
+    torch divides by the infinite norm there, and the update silently becomes zero.
+    """
+    norm = grad_norm(optimizer)
+    if norm.device.type != "cpu" or not torch.isinf(norm):
+        return norm
+    return nn.utils.get_total_norm(
+        [g.double() for group in optimizer.param_groups for p in group["params"] if (g := p.grad) is not None]
+    )
+
+
 def diagnosis(loss: Tensor, model: nn.Module, batch: Any, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Where the trouble begins: in the inputs (which rows of the batch, or of the batches that make one update), the
     weights, the loss, or one parameter's gradient; and whether the weights are still good.

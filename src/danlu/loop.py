@@ -14,7 +14,7 @@ from danlu.batch import Batches, forward, returned_loss, rows_of, to_device
 from danlu.data.seeded import name_of
 from danlu.device import Precision
 from danlu.errors import DanluError
-from danlu.guard import Guard, NotFinite, grad_norm
+from danlu.guard import Guard, NotFinite, norm_to_clip
 from danlu.lean import clear
 from danlu.tasks.criterion import divisor, one_loss, sums
 from danlu.types import Epoch, Stepped
@@ -109,7 +109,7 @@ def step(
     if clip_value is not None:
         nn.utils.clip_grad_value_(_parameters(optimizer), clip_value)
     if clip_norm is not None:
-        nn.utils.clip_grads_with_norm_(_parameters(optimizer), clip_norm, grad_norm(optimizer))
+        nn.utils.clip_grads_with_norm_(_parameters(optimizer), clip_norm, norm_to_clip(optimizer))
     if scaler is None:
         optimizer.step()
     else:

@@ -46,7 +46,7 @@ def test_the_flags_are_ones_the_command_line_takes() -> None:
 def test_a_misspelt_name_is_told_before_the_data_is_looked_for(
     flag: str, wrong: str, meant: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["train", "there/is/no/such.csv", flag, wrong]) == 1
+    assert main(["train", "there/is/no/such.csv", flag, wrong]) == 2
     said = capsys.readouterr().err
     assert f"where  {flag} {wrong}" in said
     assert f"fix    {flag} {meant}" in said

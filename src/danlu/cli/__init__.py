@@ -25,6 +25,7 @@ from danlu.rules import RULES
 SPINS = "10000"
 
 OK, FAILED, USAGE, PIPE = 0, 1, 2, 128 + 13  # 13: SIGPIPE, which Windows lacks
+MISNAMED = ("DL214", "DL254", "DL270")  # --loss, --optimizer, --model: names that only torch's side knows
 FUNCTIONS = {"train": "train", "test": "test", "predict": "predict_files", "resume": "resume", "demo": "demo"}
 
 
@@ -59,8 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         except Exception as error:
             if call.debug:
                 traceback.print_exc()
-            _tell(error if isinstance(error, DanluError) else _unexpected(error, typed), call.mode.json)
-            return FAILED
+            told = error if isinstance(error, DanluError) else _unexpected(error, typed)
+            _tell(told, call.mode.json)
+            return USAGE if told.code in MISNAMED else FAILED
         finally:
             reset_mode(token)
 
