@@ -89,6 +89,7 @@ def test_every_kind_of_rows_trains_a_users_model(data: Any) -> None:
     run = danlu.train(data, TensorDataset(*blobs()), model=model, lr=0.02, **settings)
     assert run.metrics["test/accuracy"] > 0.9 > run.metrics["test/accuracy_baseline"]
     assert run.metrics["test/accuracy_low"] <= run.metrics["test/accuracy"] <= run.metrics["test/accuracy_high"]
+    assert run.metrics["test/accuracy_linear"] > 0.9 and len(run.metrics["test/classes"]) == 3
     assert run.model is model and not model.training
     answers = run.predict(blobs()[0][:5])
     assert [a.label for a in answers] == ["0", "1", "2", "0", "1"]

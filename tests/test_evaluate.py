@@ -10,7 +10,7 @@ import torch
 from sklearn import metrics as sk
 from torch import Tensor, nn
 
-from danlu.evaluate import evaluate
+from danlu.evaluate import Kept, evaluate
 from danlu.tasks import TASKS
 from danlu.types import Field, Schema
 
@@ -92,3 +92,26 @@ def test_evaluation_leaves_no_trace() -> None:
     torch.set_rng_state(states[0])
     evaluate(model, batches, TASKS["classification"], CLASSES, nn.CrossEntropyLoss())
     assert torch.equal(torch.get_rng_state(), states[0])
+
+
+def test_many_rows_lie_in_a_file_and_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    g = torch.Generator().manual_seed(0)
+    parts = [torch.randn(n, 3, generator=g) for n in (5, 1, 40, 7)]
+    monkeypatch.setattr("danlu.evaluate.KEPT_BYTES", 100)
+    spilled = Kept()
+    for part in parts:
+        with torch.inference_mode():
+            spilled.add(part)
+    assert sum(p.nbytes for p in spilled._parts) <= 100  # the others are not in memory
+    assert torch.equal(spilled.tensor(), torch.cat(parts))  # type: ignore[arg-type]
+    whole = Kept()
+    assert whole.tensor() is None
+    monkeypatch.undo()
+    for part in parts:
+        whole.add(part)
+    assert torch.equal(whole.tensor(), torch.cat(parts))  # type: ignore[arg-type]
+    numbers = Kept()
+    monkeypatch.setattr("danlu.evaluate.KEPT_BYTES", 10)
+    numbers.add(torch.arange(9))
+    numbers.add(torch.arange(4))
+    assert numbers.tensor().tolist() == [*range(9), *range(4)]  # type: ignore[union-attr]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +19,9 @@ from danlu.tasks import Criterion, Task
 from danlu.tasks.criterion import divisor, sums
 from danlu.types import Schema
 
+KEPT_BYTES = 64 * 2**20
+Beside = Callable[[nn.Module, Any], Tensor]  # (model, batch) → answers in the form of ``decoded``
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -26,6 +31,39 @@ class Evaluation:
     rows: int
     decoded: Tensor | None = None  # probabilities (N, C) or (N, L), or values (N, T) in the target's own unit
     target: Tensor | None = None  # (N,), (N, L) or (N, T)
+    linear: Tensor | None = None  # what the linear model answers, in the form of ``decoded``
+
+
+class Kept:
+    """Rows collected batch by batch; past ``KEPT_BYTES`` they lie in a file without a name, mapped into memory."""
+
+    def __init__(self) -> None:
+        self._parts: list[Tensor] = []
+        self._bytes = 0
+        self._file: Any = None
+        self._rows = 0
+
+    def add(self, rows: Tensor) -> None:
+        self._parts.append(rows.cpu())
+        self._bytes += rows.nbytes
+        if self._bytes > KEPT_BYTES:
+            self._spill()
+
+    def tensor(self) -> Tensor | None:
+        """All rows as one tensor; None when there were none."""
+        if self._file is None:
+            return torch.cat(self._parts) if self._parts else None
+        shape, dtype = self._parts[-1].shape[1:], self._parts[-1].numpy().dtype
+        self._spill()
+        return torch.from_numpy(np.memmap(self._file, dtype, "r+", shape=(self._rows, *shape)))
+
+    def _spill(self) -> None:
+        self._file = self._file or tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the rows
+        for part in self._parts:
+            part.contiguous().numpy().tofile(self._file)
+            self._rows += len(part)
+        self._file.flush()
+        self._parts, self._bytes = [self._parts[-1][:0]], 0
 
 
 class Tally:
@@ -82,19 +120,20 @@ def evaluate(
     precision: Precision | None = None,
     keep: bool = False,
     scale: str = "",
+    linear: Beside | None = None,
 ) -> Evaluation:
     """The task's metrics and the loss over everything the loader gives.
 
     ``scale`` says what the outputs are where there is no loss to tell (see ``tasks.base.Scale``).
-    ``keep`` returns all predictions and targets too (the test set's file, intervals); else memory stays constant.
+    ``keep`` returns all predictions and targets too (the test set's file, intervals); many of them lie in a file, so
+    that memory stays constant. ``linear`` answers the same inputs (their features), to stand beside the model.
     Models that draw random numbers are given the same ones at every evaluation, and training's are put back.
     """
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     precision = precision or Precision(device=device.type)
     meter = Meter(task.metrics, schema.outputs) if task.metrics else None
     tally = Tally(loss)
-    rows = 0
-    kept: list[tuple[Tensor, Tensor]] = []
+    rows, kept = 0, (Kept(), Kept(), Kept())
     with kept_randomness(seed=0), evaluating(model):
         for batch in loader:
             count = rows_of(batch)
@@ -109,8 +148,9 @@ def evaluate(
                 truth = task.target(target, schema)
                 meter.update(decoded, truth)
                 if keep:
-                    kept.append((decoded.cpu(), truth.cpu()))
+                    kept[0].add(decoded)
+                    kept[1].add(truth)
+                    if linear is not None:
+                        kept[2].add(linear(model, batch))
     metrics = {**tally.means(), **(meter.compute() if meter is not None else {})}
-    if not kept:
-        return Evaluation(metrics, rows)
-    return Evaluation(metrics, rows, torch.cat([d for d, _ in kept]), torch.cat([t for _, t in kept]))
+    return Evaluation(metrics, rows, *(part.tensor() for part in kept))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ from torch import Tensor
 
 from danlu import metrics, state
 from danlu.batch import split_batch
+from danlu.beside import fit_beside
 from danlu.checkpoint import load_step
 from danlu.data.columns import Columns
 from danlu.data.user import known_targets
 from danlu.device import kept_randomness
-from danlu.evaluate import Evaluation
-from danlu.lookup import is_reference
+from danlu.evaluate import Beside, Evaluation
+from danlu.lookup import first_line, is_reference
 from danlu.messages import say
 from danlu.plan import Plan
 from danlu.predict import test_results
@@ -39,8 +41,8 @@ def finish(session: Session) -> dict[str, Any]:
     if best is not None:
         results |= {k: v for k, v in best["metrics"].items() if k.startswith("val/")}
     if plan.test_loader is not None:
-        tested = session.evaluate(plan.test_loader, keep=True)
-        results |= test_results(plan.task, tested, trivial)
+        tested = session.evaluate(plan.test_loader, keep=True, linear=_beside(session))
+        results |= test_results(plan.task, plan.schema, tested, trivial)
         write_predictions(session, tested)
     config = {**plan.model_config, "monitor": monitor(plan)[0]}
     if trivial is not None:
@@ -50,6 +52,16 @@ def finish(session: Session) -> dict[str, Any]:
     session.folder.log(events.done(results, str(session.folder.path)))
     session.reporter.done(results, session.folder.path, next_commands(session))
     return results
+
+
+def _beside(session: Session) -> Beside | None:
+    """The linear model; without it where the user's code fails on being read once more: the training is not lost."""
+    try:
+        return fit_beside(session.plan)
+    except Exception as error:
+        session.folder.note(traceback.format_exc())
+        session.reporter.notice(say("linear.failed", error=first_line(error)))
+        return None
 
 
 def next_commands(session: Session) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import torch
@@ -78,22 +79,42 @@ class Predictor:
         tested = evaluate(
             self.module, loader, task, self.schema, None, precision=self.precision, keep=True, scale=self.scale
         )
-        return test_results(task, tested, torch.tensor(self.trivial, dtype=torch.float64) if self.trivial else None)
+        trivial = torch.tensor(self.trivial, dtype=torch.float64) if self.trivial else None
+        return test_results(task, self.schema, tested, trivial)
 
 
-def test_results(task: Task, tested: Evaluation, trivial: Tensor | None) -> dict[str, Any]:
-    """``test/<metric>`` with ``_low``, ``_high``, ``_interval`` (its kind) and ``_baseline``.
+def test_results(task: Task, schema: Schema, tested: Evaluation, trivial: Tensor | None) -> dict[str, Any]:
+    """``test/<metric>`` with ``_low``, ``_high``, ``_interval`` (its kind), ``_baseline`` and ``_linear``.
 
-    ``trivial``: the answer of a model that ignores its input, see ``metrics.trivial_answer``.
+    ``trivial``: the answer of a model that ignores its input, see ``metrics.trivial_answer``. What each class, label or
+    target has alone is in ``test/classes`` or ``test/targets``, a dict each.
     """
     results: dict[str, Any] = {f"test/{k}": v for k, v in tested.metrics.items()}
     results["test/rows"] = tested.rows
     if tested.decoded is None or tested.target is None:
         return results
-    for name, (low, high, kind) in metrics.intervals(task.metrics, tested.decoded, tested.target).items():
+    names = schema.classes if task.name != "regression" else target_names(schema)
+    measured = metrics.measure(task.name, tested.decoded, tested.target, names)
+    results |= {f"test/{k}": v for k, v in measured.values.items()}
+    for name, (low, high, kind) in measured.intervals.items():
         results |= {f"test/{name}_low": low, f"test/{name}_high": high, f"test/{name}_interval": kind}
+    if measured.parts:
+        results["test/targets" if task.name == "regression" else "test/classes"] = measured.parts
     if trivial is not None:
         beside = metrics.baseline(task.name, trivial, tested.target)
         results["test/baseline"] = beside.pop("what", "")
-        results |= {f"test/{k}_baseline": v for k, v in beside.items() if f"test/{k}" in results}
+        results |= {f"test/{k}_baseline": v for k, v in beside.items()}
+    if tested.linear is not None:
+        linear = metrics.values(task.name, tested.linear, tested.target)
+        results["test/linear"] = say("linear.what")
+        results |= {f"test/{k}_linear": v for k, v in linear.items()}
     return results
+
+
+def target_names(schema: Schema) -> tuple[str, ...]:
+    """A name for each number that a regression answers with: the column's, counted where it holds several."""
+    names: list[str] = []
+    for f in schema.targets:
+        size = prod(f.shape)
+        names += [f.name] if size == 1 else [f"{f.name}[{i}]" for i in range(size)]
+    return tuple(names)

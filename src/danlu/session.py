@@ -17,7 +17,7 @@ from danlu import run as run_folder
 from danlu.checkpoint import Checkpoint, Saver, latest
 from danlu.device import agree
 from danlu.errors import DanluError, Interrupted
-from danlu.evaluate import Evaluation, evaluate
+from danlu.evaluate import Beside, Evaluation, evaluate
 from danlu.guard import Guard
 from danlu.interrupts import Stop
 from danlu.loop import Progress
@@ -145,14 +145,21 @@ class Session:
         assert self.plan.val_loader is not None
         return self.evaluate(self.plan.val_loader)
 
-    def evaluate(self, loader: Any, *, keep: bool = False) -> Evaluation:
+    def evaluate(self, loader: Any, *, keep: bool = False, linear: Beside | None = None) -> Evaluation:
         """Metrics of the weights that would be delivered: the averaged ones where there is an average."""
         plan = self.plan
         with ExitStack() as stack:
             if plan.ema is not None:
                 stack.enter_context(plan.ema.swapped())
             return evaluate(
-                plan.model, loader, plan.task, plan.schema, plan.criterion, precision=plan.precision, keep=keep
+                plan.model,
+                loader,
+                plan.task,
+                plan.schema,
+                plan.criterion,
+                precision=plan.precision,
+                keep=keep,
+                linear=linear,
             )
 
     def _judge(self, event: Epoch, metrics: dict[str, float]) -> bool:

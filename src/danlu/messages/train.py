@@ -236,7 +236,10 @@ SAYINGS: dict[str, Text] = {
     ),
     "card.classes": ("{count} classes: {names}.", "共 {count} 类：{names}。"),
     "card.results": ("On {rows} test rows that training never saw:", "在训练从未见过的 {rows} 个测试样本上："),
-    "card.head": ("| metric | value | 95 % interval | trivial baseline |", "| 指标 | 数值 | 95 % 区间 | 简单基线 |"),
+    "card.head": (
+        "| metric | value | 95 % interval | trivial baseline | linear model |",
+        "| 指标 | 数值 | 95 % 区间 | 简单基线 | 线性模型 |",
+    ),
     "card.use": ("From this folder:", "在这个文件夹里使用："),
     "nan.clean": ("correct or leave out the rows named above", "改正或去掉上面点名的样本"),
     "nan.slower": ("a smaller learning rate (--lr), or --clip-norm 1", "调小学习率（--lr），或加上 --clip-norm 1"),

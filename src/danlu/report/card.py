@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,7 +34,7 @@ def model_card(name: str, schema: Schema, config: Mapping[str, Any], results: Ma
             say("card.results", rows=f"{results['test/rows']:,.0f}"),
             "",
             say("card.head"),
-            "|---|---|---|---|",
+            "|---|---|---|---|---|",
             *rows,
             "",
         ]
@@ -45,9 +46,9 @@ def model_card(name: str, schema: Schema, config: Mapping[str, Any], results: Ma
 def row(results: Mapping[str, float], key: str) -> str:
     low, high = results.get(f"{key}_low"), results.get(f"{key}_high")
     interval = f"{low:.4g} – {high:.4g}" if low is not None and high is not None else ""
-    baseline = results.get(f"{key}_baseline")
-    beside = f"{baseline:.4g}" if baseline is not None else ""
-    return f"| {key.removeprefix('test/')} | {results[key]:.4g} | {interval} | {beside} |"
+    beside = [results.get(f"{key}_{part}") for part in ("baseline", "linear")]
+    shown = " | ".join("" if value is None or math.isnan(value) else f"{value:.4g}" for value in beside)
+    return f"| {key.removeprefix('test/')} | {results[key]:.4g} | {interval} | {shown} |"
 
 
 def example(schema: Schema) -> str:

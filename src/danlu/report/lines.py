@@ -16,8 +16,9 @@ if TYPE_CHECKING:  # the help pages import this file
     from danlu.types import Choice, Epoch
 
 LABEL = 10  # columns of the label before a choice or a result
-_PARTS = ("_low", "_high", "_interval", "_baseline")  # what belongs to a metric
-_OTHERS = ("test/rows", "test/baseline")  # test/… that are no metrics
+_PARTS = ("_low", "_high", "_interval", "_baseline", "_linear")  # what belongs to a metric
+_LESS_TOLD = ("balanced_accuracy", "micro_f1", "average_precision", "calibration_error", "top5_accuracy", "mape")
+_OTHERS = ("test/rows", "test/baseline", "test/linear")  # test/… that are no metrics
 _NARROW = 56  # below this, what does not fit beside its label goes under it
 
 
@@ -182,18 +183,20 @@ def results(metrics: Mapping[str, Any], page: Page) -> list[str]:
     "test/accuracy" with "test/accuracy_low", "_high", "_interval" (its kind) and "_baseline"; "test/baseline" says
     what the trivial answer is.
     """
-    own = [k for k in _distinct(metrics) if k.startswith("test/") and not k.endswith(_PARTS) and k not in _OTHERS]
+    known = [k for k in _distinct(metrics) if k.startswith("test/") and not k.endswith(_PARTS) and k not in _OTHERS]
+    known = [k for k in known if not isinstance(metrics[k], list)]
+    own = [k for k in known if k.removeprefix("test/") not in _LESS_TOLD]
     rows, kinds = [], dict[str, list[str]]()
     for key in own:
-        low, high, kind, trivial = (metrics.get(key + part) for part in _PARTS)
+        low, high, kind, trivial, linear = (metrics.get(key + part) for part in _PARTS)
         interval = ""
         if low is not None and high is not None:
             interval = say("done.interval", low=number(low), high=number(high))
             kinds.setdefault(kind or "", []).append(metric_name(key))
-        base = say("done.baseline", value=number(trivial)) if trivial is not None else ""
-        rows.append((metric_name(key), number(metrics[key]), interval, base))
-    sizes = [max((width(row[i]) for row in rows), default=0) for i in range(4)]
-    fits = page.columns is None or LABEL + sum(sizes) + 8 <= page.width
+        base, cheap = _beside("done.baseline", trivial), _beside("done.linear", linear)
+        rows.append((metric_name(key), number(metrics[key]), interval, base, cheap))
+    sizes = [max((width(row[i]) for row in rows), default=0) for i in range(5)]
+    fits = page.columns is None or LABEL + sum(sizes) + 10 <= page.width
     lines = []
     for i, row in enumerate(rows):
         name, value, *rest = (pad(cell, size, right=j == 1) for j, (cell, size) in enumerate(zip(row, sizes)))
@@ -205,8 +208,18 @@ def results(metrics: Mapping[str, Any], page: Page) -> list[str]:
             lines += [first] + [" " * (width(head) + 2) + part for part in row[2:] if part]
     said = [(kind, say("list.names").join(names)) for kind, names in kinds.items() if kind]
     how = say("list.parts").join(say("done.kind", kind=kind, names=names) for kind, names in said)
-    notes = (("label.interval", how), ("label.baseline", str(metrics.get("test/baseline") or "")))
+    more = say("list.names").join(metric_name(k) for k in known if k not in own)
+    notes = (
+        ("label.interval", how),
+        ("label.baseline", str(metrics.get("test/baseline") or "")),
+        ("label.linear", str(metrics.get("test/linear") or "")),
+        ("label.also", say("done.more", names=more) if more else ""),
+    )
     return lines + [labelled(say(label), text, "", page) for label, text in notes if text and rows]
+
+
+def _beside(key: str, value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else say(key, value=number(value))
 
 
 def done(run: str, commands: Sequence[str], page: Page) -> list[str]:

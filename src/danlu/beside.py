@@ -1,0 +1,69 @@
+"""What stands beside a trained model: the linear one, fitted on the same rows and asked the same test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, nn
+
+from danlu.batch import rows_of, split_batch
+from danlu.data import order
+from danlu.data.columns import Columns
+from danlu.data.loader import Loader
+from danlu.device import kept_randomness
+from danlu.evaluate import Beside
+from danlu.linear import features, fit
+from danlu.loaders import make_loader
+from danlu.plan import Plan
+
+ROWS, ROWS_READ = (
+    20_000,
+    5_000,
+)  # training rows that it learns from: held in memory, or read once more by the user's code
+
+
+def fit_beside(plan: Plan) -> Beside | None:
+    """The linear model of this run's data; None where its inputs are no numbers or the task is the user's own."""
+    if not plan.task.metrics:
+        return None
+    categories = [len(f.classes) + 1 for f in plan.schema.inputs if f.kind == "category"]
+    sizes = categories if plan.schema.layout == "columns" else []
+
+    def seen(model: nn.Module, batch: Any) -> Tensor | None:
+        args, kwargs, _ = split_batch(model, batch)
+        return features([*args, *kwargs.values()], sizes)
+
+    def rows(loader: Loader, most: int) -> Iterator[tuple[Tensor, Tensor]]:
+        taken = 0
+        for batch in loader:
+            x = seen(plan.model, batch)
+            if x is None:
+                return
+            yield x, plan.task.target(split_batch(plan.model, batch)[2].cpu(), plan.schema)
+            taken += rows_of(batch)
+            if taken >= most:
+                return
+
+    with kept_randomness(seed=0):
+        held_out = list(rows(plan.val_loader, ROWS_READ)) if plan.val_loader is not None else []
+        model = fit(plan.task.name, plan.schema.outputs, rows(*_training(plan)), held_out)
+    if model is None:
+        return None
+
+    def answer(module: nn.Module, batch: Any) -> Tensor:
+        x = seen(module, batch)
+        assert x is not None
+        return model.answer(x)
+
+    return answer
+
+
+def _training(plan: Plan) -> tuple[Loader, int]:
+    """A loader of training rows in random order, and how many to take of them."""
+    train = plan.data.train
+    if not isinstance(train, Columns):
+        return make_loader("train", plan.data, plan.settings), ROWS_READ
+    some = order.permutation(plan.settings.seed, 0, len(train))[:ROWS].sort().values
+    device = train.tensors[0].device if train.index is None else train.index.device
+    return Loader(train.take(some.to(device)), 1024), ROWS

@@ -1,0 +1,9 @@
+"""Metrics over samples, their 95 % intervals, and the trivial baseline to beat."""
+
+from danlu.metrics.measured import Measured, measure, values
+from danlu.metrics.meter import Meter
+from danlu.metrics.resample import wilson
+from danlu.metrics.rows import METRICS, metrics_for
+from danlu.metrics.trivial import baseline, trivial_answer
+
+__all__ = ["METRICS", "Measured", "Meter", "baseline", "measure", "metrics_for", "trivial_answer", "values", "wilson"]
