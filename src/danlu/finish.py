@@ -17,6 +17,7 @@ from danlu.checkpoint import load_step
 from danlu.data.columns import Columns
 from danlu.data.user import known_targets
 from danlu.device import kept_randomness
+from danlu.doubts import Trained, doubts_of_results
 from danlu.evaluate import Beside, Evaluation
 from danlu.lookup import first_line, is_reference
 from danlu.messages import say
@@ -49,9 +50,28 @@ def finish(session: Session) -> dict[str, Any]:
         config["trivial"] = trivial.tolist()
     save_model(session.folder.model, plan.model, config, plan.schema)
     session.folder.write_text("README.md", model_card(session.folder.path.name, plan.schema, config, results))
+    for doubt in doubts_of_results(_trained(session, results)):
+        session.doubt(doubt)
     session.folder.log(events.done(results, str(session.folder.path)))
     session.reporter.done(results, session.folder.path, next_commands(session))
     return results
+
+
+def _trained(session: Session, results: dict[str, Any]) -> Trained:
+    plan = session.plan
+    rows = len(plan.data.val) if plan.data.val is not None and hasattr(plan.data.val, "__len__") else 0
+    epochs = 2 * (plan.epochs or max(1, len(session.history)))
+    longer = f"danlu resume {shlex.quote(str(session.folder.path))} --epochs {epochs}"
+    if not _from_files(session):
+        longer = f"danlu.train(…, epochs={epochs})"
+    return Trained(plan.task.name, monitor(plan)[0], results, session.history, rows, str(session.folder.path), longer)
+
+
+def _from_files(session: Session) -> bool:
+    """Whether the command line alone can do it again: data and model are named, not given as objects."""
+    asked = session.plan.asked
+    named = asked.model is None or isinstance(asked.model, str)
+    return named and isinstance(asked.data, (str, Path)) and isinstance(asked.test or asked.data, (str, Path))
 
 
 def _beside(session: Session) -> Beside | None:
@@ -67,9 +87,8 @@ def _beside(session: Session) -> Beside | None:
 def next_commands(session: Session) -> list[str]:
     """Lines that can be pasted as they are: use the model, test it, train it further."""
     folder, asked, epochs = shlex.quote(str(session.folder.path)), session.plan.asked, session.plan.epochs
-    named = asked.model is None or isinstance(asked.model, str)
-    source = asked.test or asked.data
-    if not named or not isinstance(asked.data, (str, Path)) or not isinstance(source, (str, Path)):
+    named, source = asked.model is None or isinstance(asked.model, str), asked.test or asked.data
+    if not _from_files(session):
         load = f"danlu.load({str(session.folder.path)!r}{'' if named else ', model=model'})"
         return [f"{load}.predict(x)"]
     own = f" --model {asked.model}" if is_reference(asked.model) else ""

@@ -16,6 +16,7 @@ from danlu import record, state
 from danlu import run as run_folder
 from danlu.checkpoint import Checkpoint, Saver, latest
 from danlu.device import agree
+from danlu.doubts import Doubt
 from danlu.errors import DanluError, Interrupted
 from danlu.evaluate import Beside, Evaluation, evaluate
 from danlu.guard import Guard
@@ -79,7 +80,7 @@ class Session:
 
     # beginning and going on -------------------------------------------------------------------------------------------
 
-    def begin(self, asked: dict[str, Any], choices: list[Choice], facts: events.Start) -> None:
+    def begin(self, asked: dict[str, Any], choices: list[Choice], facts: events.Start, doubts: list[Doubt]) -> None:
         """Write down what a new run starts from, before its first step; a full disk is told here."""
         self.folder.check_space(state_size(self.plan))
         self.folder.write_settings({**asked, "chosen": self.plan.chosen}, say("record.title", folder=self.folder.path))
@@ -90,6 +91,14 @@ class Session:
             self.folder.log(events.choice(choice))
         for bad in self.plan.data.bad:
             self.folder.log(events.bad(bad))
+        for doubt in doubts:
+            self.doubt(doubt)
+
+    def doubt(self, doubt: Doubt) -> None:
+        """Tell what makes a figure doubtful, and keep it with the run."""
+        told = doubt.told
+        self.folder.log(events.finding(told.code, doubt.severity, told.where, told.why, told.fix, told.what))
+        self.reporter.finding(told.code, doubt.severity, told.where, told.why, told.fix, told.what)
 
     def lines_before_training(self) -> int:
         """Leading lines of metrics.jsonl that tell of the run's beginning, not of steps that will be made again."""

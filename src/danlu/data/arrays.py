@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from danlu.data.columns import Columns, Data
+from danlu.data.duplicates import distinct_enough
 from danlu.data.inputs import Treatment, as_tensor, encode_input, input_fields
 from danlu.data.prepare import prepare
 from danlu.data.split import TEST_SHARE, VAL_SHARE, content_of, split
@@ -19,8 +20,6 @@ from danlu.errors import DanluError
 from danlu.messages import say
 from danlu.settings import Settings
 from danlu.types import Bad, Choice, Field, Schema
-
-MIN_DISTINCT, MAX_COPIES = 20, 0.05  # fewer different rows, or one row more often: copies are no leak but the data
 
 
 @dataclass(frozen=True)
@@ -103,9 +102,7 @@ def _split(
 def _content(inputs: tuple[Tensor, ...]) -> Tensor | None:
     """Equal numbers for equal rows; None where rows repeat because few different ones are possible."""
     content = content_of(*inputs)
-    counts = np.unique(content.numpy(), return_counts=True)[1]
-    few = len(counts) < len(content) and (len(counts) < MIN_DISTINCT or int(counts.max()) > MAX_COPIES * len(content))
-    return None if few else content
+    return content if distinct_enough(content) else None
 
 
 def split_choice(train: int, val: int, test: int, *, stratified: bool) -> Choice:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 Text = tuple[str, str]  # (English, Chinese); {names} are filled by str.format
@@ -25,6 +27,17 @@ def language() -> str:
         if value:
             return "zh" if value.lower().startswith("zh") else "en"
     return "en"
+
+
+@contextmanager
+def spoken(name: str) -> Iterator[None]:
+    """Inside, texts are in this language: for pages that hold both."""
+    before = _language
+    set_language(name)
+    try:
+        yield
+    finally:
+        set_language(before)
 
 
 def text(both: Text, **facts: Any) -> str:

@@ -1,0 +1,166 @@
+"""What makes a figure doubtful, with the evidence and the line that helps: in the data, and in a test's results."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import Tensor
+
+from danlu.data.columns import Data
+from danlu.data.duplicates import Copies
+from danlu.errors import DanluError
+from danlu.messages import say
+from danlu.metrics import METRICS
+from danlu.report.layout import number
+from danlu.report.lines import metric_name
+
+HEADLINES = {"classification": "accuracy", "multilabel": "macro_f1", "regression": "rmse"}
+Z = 1.959963984540054
+UNEQUAL = 20  # the largest class has so many times the rows of the smallest
+COARSE = 0.05  # half an interval's width, of a share
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """``told`` holds the code and the texts: DL330 to DL337."""
+
+    severity: Literal["warning", "note"]
+    told: DanluError
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What of a finished training the doubts look at. ``history`` are its epochs' events."""
+
+    task: str
+    monitor: str  # the validation metric that named the best epoch: "val/accuracy"
+    results: Mapping[str, Any]  # what Run.metrics will be
+    history: Sequence[Mapping[str, Any]]
+    val_rows: int
+    run: str  # its folder
+    longer: str  # the line that trains on
+
+
+def doubts_of_data(
+    data: Data, classes: Sequence[str], target: Tensor | None, copies: Sequence[Copies], *, weighted: bool
+) -> list[Doubt]:
+    """Before training: copies of training rows in other parts, classes of very unequal size (``target`` (N,) int)."""
+    found = []
+    for part in copies:
+        here, train = getattr(data, part.part), data.train
+        examples = ", ".join(f"{here.name(i)} = {train.name(j)}" for i, j in part.examples[:2])
+        facts = {"count": f"{part.count:,}", "share": f"{part.count / part.rows:.0%}", "examples": examples}
+        told = DanluError("DL336", part.part, part=say(f"doubt.{part.part}"), **facts)
+        found.append(Doubt("warning", told))
+    if target is not None and len(classes) > 1 and not weighted:
+        counts = [int((target == c).sum()) for c in range(len(classes))]
+        there = [(n, name) for n, name in zip(counts, classes) if n]
+        (fewest, rare), (most, common) = min(there), max(there)
+        if most >= UNEQUAL * fewest:
+            facts = {"most": common, "fewest": rare, "ratio": f"{most / fewest:,.0f}", "rows": f"{fewest:,}"}
+            found.append(Doubt("note", DanluError("DL337", rare, **facts)))
+    return found
+
+
+def doubts_of_results(trained: Trained) -> list[Doubt]:
+    """After the test, the most serious first."""
+    found = [_guessing(trained), _linear(trained), _disagree(trained), _remembers(trained), _still_improving(trained)]
+    found.append(_few_rows(trained))
+    return [doubt for doubt in found if doubt is not None]
+
+
+def _headline(trained: Trained) -> tuple[str, float, float, float] | None:
+    """``(name, value, low, high)`` of the test metric that the doubts are about."""
+    name = HEADLINES.get(trained.task, "")
+    found = [trained.results.get(f"test/{name}{part}") for part in ("", "_low", "_high")]
+    if not name or any(v is None or math.isnan(v) for v in found):
+        return None
+    value, low, high = (float(v) for v in found if v is not None)
+    return name, value, low, high
+
+
+def _as_good(name: str, task: str, one: float, other: float) -> bool:
+    return one >= other if METRICS[task][name].greater else one <= other
+
+
+def _guessing(trained: Trained) -> Doubt | None:
+    headline = _headline(trained)
+    if headline is None:
+        return None
+    name, value, low, high = headline
+    trivial = trained.results.get(f"test/{name}_baseline")
+    worst = low if METRICS[trained.task][name].greater else high
+    if trivial is None or math.isnan(trivial) or not _as_good(name, trained.task, trivial, worst):
+        return None
+    numbers = {k: number(v) for k, v in {"value": value, "low": low, "high": high, "baseline": trivial}.items()}
+    told = DanluError("DL332", trained.run, metric=metric_name(name), line=trained.longer, **numbers)
+    return Doubt("warning", told)
+
+
+def _linear(trained: Trained) -> Doubt | None:
+    headline = _headline(trained)
+    linear = trained.results.get(f"test/{headline[0]}_linear") if headline else None
+    if headline is None or linear is None or not _as_good(headline[0], trained.task, linear, headline[1]):
+        return None
+    facts = {"metric": metric_name(headline[0]), "value": number(headline[1]), "linear": number(linear)}
+    return Doubt("warning", DanluError("DL331", trained.run, line=trained.longer, **facts))
+
+
+def _disagree(trained: Trained) -> Doubt | None:
+    """More than chance between validation and test, were both drawn alike; their errors scale with 1/√rows."""
+    headline, rows = _headline(trained), trained.results.get("test/rows", 0)
+    val = trained.results.get(f"val/{headline[0]}") if headline else None
+    if headline is None or val is None or not rows or not trained.val_rows:
+        return None
+    name, value, low, high = headline
+    limit = (high - low) / 2 * math.sqrt(1 + rows / trained.val_rows)
+    if abs(val - value) <= limit:
+        return None
+    facts = {"val": number(val), "test": number(value), "limit": number(limit)}
+    return Doubt("warning", DanluError("DL330", trained.run, metric=metric_name(name), **facts))
+
+
+def _remembers(trained: Trained) -> Doubt | None:
+    """Validation loss well above the training loss, and rising since the best epoch."""
+    if len(trained.history) < 3:
+        return None
+    last = trained.history[-1]["metrics"]
+    losses = [e["metrics"].get("val/loss") for e in trained.history]
+    train, val = last.get("train/loss"), losses[-1]
+    known = [v for v in losses if v is not None]
+    if train is None or val is None or not known or train < 0 or val < 1.5 * train or val < 1.1 * min(known):
+        return None
+    facts = {"train": number(train), "val": number(val), "best": trained.results.get("best_epoch", "?")}
+    return Doubt("note", DanluError("DL334", trained.run, **facts))
+
+
+def _still_improving(trained: Trained) -> Doubt | None:
+    """The last epoch is the best, and the last quarter of the training gained more than validation's own error."""
+    headline, epochs = _headline(trained), len(trained.history)
+    if headline is None or epochs < 4 or trained.results.get("best_epoch") != trained.history[-1]["epoch"]:
+        return None
+    name, _, low, high = headline
+    values = [e["metrics"].get(f"val/{name}") for e in trained.history]
+    before, after, rows = values[-1 - epochs // 4], values[-1], trained.results.get("test/rows", 0)
+    if before is None or after is None or not trained.val_rows:
+        return None
+    error = (high - low) / 2 / Z * math.sqrt(rows / trained.val_rows)
+    if (after - before) * (1 if METRICS[trained.task][name].greater else -1) <= error:
+        return None
+    facts = {"metric": metric_name(name), "before": number(before), "after": number(after), "line": trained.longer}
+    return Doubt("note", DanluError("DL335", trained.run, **facts))
+
+
+def _few_rows(trained: Trained) -> Doubt | None:
+    headline = _headline(trained)
+    if headline is None or trained.task == "regression":
+        return None
+    name, _, low, high = headline
+    half, rows = (high - low) / 2, trained.results.get("test/rows", 0)
+    if half <= COARSE:
+        return None
+    facts = {"half": f"{half:.2f}", "rows": f"{rows:,}", "needed": f"{round(rows * (half / 0.02) ** 2, -2):,.0f}"}
+    return Doubt("note", DanluError("DL333", trained.run, metric=metric_name(name), run=trained.run, **facts))
