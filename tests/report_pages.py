@@ -17,7 +17,7 @@ HOSTILE = '<script>alert("x")</script>\'"&\u202e🙈 مرحبا \x00'
 VERDICT = (
     ("The model gets 93.1 % of 2,000 unseen images right.", "模型在 2,000 张没见过的图片上答对了 93.1 %。"),
     (
-        "That is far above always answering the most frequent class (11.4 %) and a linear model on the pixels (84.2 %).",
+        "That is far above always answering the most frequent class (11.4 %) and a linear model (84.2 %).",
         "远高于总是回答最多类别的 11.4 %，也高于像素上的线性模型 84.2 %。",
     ),
     (
@@ -157,7 +157,7 @@ def calibration() -> c.Calibration:
 
 
 def reproduce() -> c.Reproduce:
-    config = 'command = "danlu train photos/ --epochs 20"\n\n[settings]\nepochs = 20\nbatch_size = 64\nlr = 0.0012\nseed = 0\n'
+    config = 'command = "danlu train photos/ --epochs 20"\n\n[settings]\nepochs = 20\nlr = 0.0012\nseed = 0\n'
     digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
     return c.Reproduce(
         "danlu train photos/ --epochs 20 --seed 0",

@@ -115,7 +115,7 @@ SAYINGS: dict[str, Text] = {
     "page.per_class": ("Class by class", "各类别表现"),
     "page.precision": ("Precision", "精确率"),
     "page.recall": ("Recall", "召回率"),
-    "page.f1.drawn": ("F1, 0 to 1", "F1（0 到 1）"),
+    "page.f1.drawn": ("F1, {low} to {high}", "F1（{low} 到 {high}）"),
     "page.confusion": ("Confusion matrix", "混淆矩阵"),
     "page.confusion.note": (
         "Each row is a true class, each column an answer; the shade is the share of the row.",

@@ -12,7 +12,7 @@ from danlu.report.page.thin import thin_cloud, thin_line
 from danlu.report.page.words import both, escape, finite, joined, label, short, show, tip, value
 
 MOST_POINTS = 400  # a line's points; a chart is about 400 pixels wide
-MOST_TIPS = 120  # points of a line that have a tooltip
+MOST_TIPS = 120  # points of a chart that have a tooltip
 MOST_CLOUD = 2000
 
 
@@ -98,7 +98,7 @@ def words(text: Text, x: float, y: float, kind: str) -> str:
     )
 
 
-def line(frame: Frame, drawn: Line, x_name: Text, unit: str = "") -> str:
+def line(frame: Frame, drawn: Line, x_name: Text, *, unit: str = "", tips: int = MOST_TIPS) -> str:
     """The line, a dot on each of few points, and tooltips "name, x_name 3: 0.412"."""
     stretches = [thin_line(s, MOST_POINTS) for s in unbroken(frame, drawn.points)]
     path = "".join("M" + "L".join(xy(frame, p) for p in stretch) for stretch in stretches if len(stretch) > 1)
@@ -108,7 +108,7 @@ def line(frame: Frame, drawn: Line, x_name: Text, unit: str = "") -> str:
     if len(points) <= 30 or any(len(s) == 1 for s in stretches):
         lone = "".join(f"M{xy(frame, p)}h0" for s in stretches if len(s) == 1 or len(points) <= 30 for p in s)
         out.append(f'<path class="dots c{drawn.colour}" d="{lone}"/>')
-    for x, y in thin_line(points, MOST_TIPS):
+    for x, y in thin_line(points, tips):
         said = joined(drawn.name, ", ", x_name, f" {plain(x)}: {value(y, '%' if unit == '%' else '')}")
         out.append(f'<circle class="hit" cx="{n(frame.px(x))}" cy="{n(frame.py(y))}" r="6">{tip(said)}</circle>')
     return "".join(out) + star(frame, drawn, points)
@@ -177,7 +177,7 @@ def legend(lines: Sequence[Line]) -> str:
         return ""
     keys = "".join(
         f'<li><svg class="key" viewBox="0 0 22 8" aria-hidden="true">'
-        f'<path class="l c{one.colour}{" d" if one.dashed else ""}" d="M1 4H21"/></svg>{show(one.name, 40)}</li>'
+        f'<path class="l c{one.colour}{" d" if one.dashed else ""}" d="M1 4H21"/></svg>{show(one.name, 100)}</li>'
         for one in lines
     )
     return f'<ul class="legend">{keys}</ul>'
@@ -188,7 +188,8 @@ def line_chart(
 ) -> str:
     """Axes and lines; ``under`` is drawn below the lines."""
     texts = [f"{value_in_percent(t)}" for t in frame.y.ticks] if unit == "%" else []
-    drawn = "".join(line(frame, one, x_name, unit) for one in lines)
+    tips = max(8, MOST_TIPS // max(1, len(lines)))
+    drawn = "".join(line(frame, one, x_name, unit=unit, tips=tips) for one in lines)
     stars = [one for one in lines if one.star is not None]
     mark = "".join(upright(frame, one.star, both("page.best")) for one in stars[:1] if one.star is not None)
     return svg(frame, axes(frame, x_name, texts) + under + mark + drawn, name)

@@ -24,6 +24,7 @@ LIGHT = {
     "good": "0a7d5a",
     "warn": "9a5b00",
     "bad": "b3261e",
+    "shade": "0000001f",
 }
 DARK = {
     "bg": "15181b",
@@ -44,6 +45,7 @@ DARK = {
     "good": "4fce9f",
     "warn": "f1b94d",
     "bad": "ff8a80",
+    "shade": "00000099",
 }
 LEVELS = range(1, 10)
 

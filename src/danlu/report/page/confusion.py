@@ -7,6 +7,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 
+from danlu.report.layout import width
 from danlu.report.page.contents import Cell, Confusion
 from danlu.report.page.samples import samples
 from danlu.report.page.tables import heading, more, table
@@ -81,9 +82,8 @@ def panel(found: Confusion, cell: Cell, place: int) -> str:
 
 def link(found: Confusion, truth: int, answer: int, place: int, text: str) -> str:
     anchor = f"{place}-{truth}-{answer}"
-    said = both(
-        "page.cell.link", truth=short(found.classes[truth], 60), answer=short(found.classes[answer], 60), count=text
-    )
+    names = [short(found.classes[i], 24) for i in (truth, answer)]
+    said = both("page.cell.link", truth=names[0], answer=names[1], count=text)
     return f'<a id="at-{anchor}" href="#cell-{anchor}" {label(said)}>{escape(text)}</a>'
 
 
@@ -101,9 +101,10 @@ def grid(found: Confusion, place: int, opened: set[tuple[int, int]]) -> str:
         body.append(f'<tr><th scope="row">{name(truth, 30)}</th>{cells}<td class="sum">{compact(total)}</td></tr>')
     corner = f'<td class="corner">{tr("page.confusion.corner")}</td>'
     total_head = f'<th scope="col" class="sum"><span>{tr("page.rows")}</span></th>'
-    small = " many" if size > 8 else ""
+    flat = size <= 6 and all(width(c) <= 9 for c in found.classes)
+    look = "cm many" if size > 8 else "cm flat" if flat else "cm"
     return (
-        f'<div class="scroll" tabindex="0" role="region" {label(both("page.confusion"))}><table class="cm{small}">'
+        f'<div class="scroll" tabindex="0" role="region" {label(both("page.confusion"))}><table class="{look}">'
         f"<thead><tr>{corner}{heads}{total_head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
 
@@ -155,13 +156,13 @@ def other_cells(found: Confusion, place: int, opened: set[tuple[int, int]]) -> s
 
 
 def heat_map(found: Confusion) -> str:
-    """Every class in a picture: opacity is the share of the true class's rows, blue on the diagonal, orange off it."""
+    """Every class in a picture: the larger the share of the true class's rows, the more opaque; blue where right."""
     size = len(found.classes)
     data = base64.b64encode(png(heat_pixels(found))).decode("ascii")
     picture = f'<img class="heat" alt="" width="{size}" height="{size}" src="data:image/png;base64,{data}">'
     ends = f"{name(found.classes[0], 24)} … {name(found.classes[-1], 24)}"
     caption = f'{tr("page.confusion.map")} <span class="soft">{ends}</span>'
-    return f'<figure class="card"><figcaption>{caption}</figcaption>{picture}</figure>'
+    return f"<figure><figcaption>{caption}</figcaption>{picture}</figure>"
 
 
 def heat_pixels(found: Confusion) -> list[bytes]:
@@ -177,7 +178,7 @@ def heat_pixels(found: Confusion) -> list[bytes]:
                 strength[y][x] = max(strength[y][x], number / total)
     return [
         b"".join(
-            bytes((*(RIGHT if x == y else WRONG), round(255 * s**0.5))) if s else b"\0\0\0\0"
+            bytes((*(RIGHT if x == y else WRONG), round(60 + 195 * min(1.0, 2 * s) ** 0.5))) if s else b"\0\0\0\0"
             for x, s in enumerate(line)
         )
         for y, line in enumerate(strength)

@@ -18,10 +18,10 @@ def curves(contents: Curves) -> str:
     star = float(best) if best is not None else None
     metric = contents.monitor
     losses = [
-        Line(both("page.train_loss"), series(points, "train_loss"), 5, dashed=True),
-        Line(both("page.val_loss"), series(points, "val_loss"), 1, star=None if metric else star),
+        Line(both("page.train_loss"), series(points, "train_loss"), 1, dashed=True),
+        Line(both("page.val_loss"), series(points, "val_loss"), 5, star=star),
     ]
-    monitored = Line(metric or "", series(points, "metric"), 1, star=star)
+    monitored = Line(metric or "", series(points, "metric"), 5, star=star)
     out = [
         epochs_chart(both("page.loss"), losses, log=True),
         epochs_chart(metric, [monitored], unit=contents.monitor_unit) if metric else "",
@@ -53,7 +53,7 @@ def epochs_chart(title: Text, lines: Sequence[Line], *, unit: Unit = "", zero: b
     frame = widened(Frame(epoch_axis([x for one in lines for x, _ in one.points]), y), labels)
     drawn = line_chart(frame, lines, both("page.epoch"), name=title, unit=unit)
     note = f' <span class="soft">{tr("page.log")}</span>' if wide else ""
-    return figure(show(title, 80) + note, legend(lines) + drawn)
+    return figure(show(title, 80) + note + legend(lines), drawn)
 
 
 def epoch_axis(epochs: Sequence[float]) -> Axis:
@@ -80,10 +80,10 @@ def range_chart(test: RangeTest) -> str:
     kept = [(x, y) for x, y in test.points if finite(x) and finite(y) and x > 0]
     if len(kept) < 2:
         return ""
-    # a range test ends where the loss explodes: beyond twice its start there is nothing to see
-    start = kept[0][1]
-    seen = [y for _, y in kept if y <= start + abs(start)] or [y for _, y in kept]
-    y = axis(seen)
+    # a range test ends where the loss explodes: the fall before it is what is to be seen
+    start, least = kept[0][1], min(y for _, y in kept)
+    seen = [y for _, y in kept if y <= start + (start - least) / 2]
+    y = axis(seen if len(seen) > 1 and start > least else [y for _, y in kept])
     frame = widened(Frame(axis([x for x, _ in kept], log=True), y), y.labels)
     inside = [(x, v if v <= y.high else None) for x, v in kept]
     mark = upright(frame, test.chosen, both("page.chosen")) if test.chosen and test.chosen > 0 else ""

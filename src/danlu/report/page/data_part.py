@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from danlu.report.page.bars import stacked
 from danlu.report.page.contents import BadRow, ClassBars, Data, Duplicate, FieldRow, Part
-from danlu.report.page.samples import place, samples
+from danlu.report.page.samples import picture, place, samples
 from danlu.report.page.tables import heading, shown_of, table
 from danlu.report.page.words import both, count, known, name, show, tr
 
@@ -95,19 +95,20 @@ def bad(found: Sequence[BadRow], total: int | None) -> str:
 
 def duplicates(found: Sequence[Duplicate], total: int | None) -> str:
     number = max(total or 0, len(found))
-    rows = [
-        "<br>".join(
-            f'{show(known("part", part), 40)} <span class="soft">{name(where, 80)}</span>'
-            for part, where in d.places[:8]
-        )
-        for d in found[:MOST_BAD]
-    ]
-    pictured = any(d.sample and d.sample.picture for d in found)
-    if pictured:
-        one_each = [d.sample for d in found[:MOST_BAD] if d.sample]
-        shown = samples(one_each, both("page.duplicates"), rows)
-    else:
-        body = [[str(i), row] for i, row in enumerate(rows, 1)]
-        shown = table(["#", tr("page.where")], body, name=both("page.duplicates"), kinds="tw")
+    rows = "".join(duplicate(d) for d in found[:MOST_BAD])
     note = f"<p>{tr('page.duplicates.note', count=count(number))}</p>"
-    return heading(tr("page.duplicates")) + note + shown + shown_of(len(rows), number)
+    shown = f'<ul class="copies">{rows}</ul>'
+    return heading(tr("page.duplicates")) + note + shown + shown_of(min(len(found), MOST_BAD), number)
+
+
+def duplicate(d: Duplicate) -> str:
+    """Its picture, row or text, and its places."""
+    content = seen = ""
+    if d.sample:
+        content = ", ".join(f"{column}={cell}" for column, cell in d.sample.row) or d.sample.text
+        seen = picture(d.sample.picture, d.sample.where) if d.sample.picture else ""
+    said = f"<p>{name(content, 160)}</p>" if content else ""
+    places = "".join(
+        f"<div><dt>{show(known('part', part), 40)}</dt><dd>{name(where, 80)}</dd></div>" for part, where in d.places[:8]
+    )
+    return f"<li>{seen}<div>{said}<dl>{places}</dl></div></li>"

@@ -31,7 +31,7 @@ def mistakes(found: Sequence[Mistake], labels: Sequence[LabelError]) -> str:
 def mistake(m: Mistake) -> str:
     """ "cat → dog 97.1 %", with the loss below."""
     sure = f' <span class="soft">{escape(value(m.probability, "%"))}</span>' if m.probability is not None else ""
-    loss = f'<span class="soft under">{tr("page.loss_of", value=value(m.loss))}</span>' if m.loss is not None else ""
+    loss = f'<span class="soft under">{tr("page.loss_of", value=f"{m.loss:.3g}")}</span>' if m.loss is not None else ""
     return f"{swap(m.truth, m.answer)}{sure}{loss}"
 
 
@@ -60,10 +60,11 @@ def why(contents: Why) -> str:
 
 
 def attribution(a: Attribution) -> str:
+    """The picture and what mattered in it, side by side."""
     seen = picture(a.sample.picture, a.sample.where) if a.sample.picture else ""
     said = swap(a.truth, a.answer) if a.truth != a.answer and a.truth else name(a.answer or a.truth, 40)
     both_pictures = f'<span class="twin">{seen}{picture(a.heat, a.sample.where)}</span>'
-    return f'<li>{both_pictures}<span class="cap">{said}</span>{place(a.sample.where)}</li>'
+    return f'<li>{both_pictures}<span class="cap">{said}</span>{place(a.sample.where, 40)}</li>'
 
 
 def importances(found: Sequence[Importance]) -> str:

@@ -84,17 +84,20 @@ def samples(shown: Sequence[Sample], title: Text, captions: Sequence[str] = ()) 
 
 def grid(shown: Sequence[tuple[Sample, str]]) -> str:
     tiles = "".join(
-        f'<li>{picture(s.picture, s.where)}<span class="cap">{caption}</span>{place(s.where)}</li>'
+        f'<li>{picture(s.picture, s.where)}<span class="cap">{caption}</span>{place(s.where, 20)}</li>'
         for s, caption in shown
         if s.picture
     )
     return f'<ul class="grid">{tiles}</ul>' if tiles else ""
 
 
-def place(where: str) -> str:
-    """Where a sample comes from: the end of a path says most."""
-    shown = where if len(where) <= 40 else "…" + where[-39:]
-    return f'<span class="where" title="{escape(short(where, 400))}"><bdi>{escape(shown)}</bdi></span>' if where else ""
+def place(where: str, most: int = 60) -> str:
+    """Where a sample comes from: the end of a path says most, the whole of it is its tooltip."""
+    if not where:
+        return ""
+    shown = where if len(where) <= most else where.replace("\\", "/").rpartition("/")[2][-most:]
+    full = f' title="{escape(short(where, 200))}"' if shown != where else ""
+    return f'<span class="where"{full}><bdi>{escape(shown)}</bdi></span>'
 
 
 def sample_table(shown: Sequence[tuple[Sample, str]], title: Text, captioned: bool) -> str:

@@ -37,6 +37,19 @@ def axis(values: Iterable[float], *, log: bool = False, zero: bool = False, tick
     return _linear(min(kept), max(kept), ticks)
 
 
+def close(values: Iterable[float]) -> Axis:
+    """An axis that ends just beyond the values, with round ticks between."""
+    kept = list(values)
+    whole = axis(kept)
+    inside = [v for v in kept if math.isfinite(v) and whole.low <= v <= whole.high]
+    if not inside or min(inside) == max(inside):
+        return whole
+    pad = (max(inside) - min(inside)) / 50
+    low, high = max(whole.low, min(inside) - pad), min(whole.high, max(inside) + pad)
+    ticks = tuple(t for t in whole.ticks if low <= t <= high)
+    return Axis(low, high, ticks) if len(ticks) > 1 else whole
+
+
 def shares() -> Axis:
     """The axis from 0 to 1."""
     return Axis(0.0, 1.0, (0.0, 0.25, 0.5, 0.75, 1.0))

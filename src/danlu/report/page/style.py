@@ -88,7 +88,8 @@ font-weight:560;letter-spacing:-.008em}
 .findings dl div{display:grid;grid-template-columns:3.5rem minmax(0,1fr);gap:.75rem}
 .findings dt{color:var(--soft)}
 .findings dd{max-width:44rem}
-.badge{font-size:.75rem;font-weight:650;line-height:1.5;padding:0 .5rem;border-radius:4px;border:1px solid currentColor}
+.badge,.badge.note{margin:0;font-size:.75rem;font-weight:650;line-height:1.5;padding:0 .5rem;border-radius:4px;
+border:1px solid currentColor}
 .badge.error{color:var(--bad);border-left-width:6px}
 .badge.warning{color:var(--warn);border-left-width:4px}
 .badge.note{color:var(--soft)}
@@ -105,7 +106,11 @@ details[open]>summary{margin-bottom:.75rem}
 """
 
 _TABLES = """
-.scroll{overflow-x:auto;position:relative;margin:.5rem 0}
+.scroll{overflow-x:auto;position:relative;margin:.5rem 0;background:
+linear-gradient(to right,var(--bg) 40%,transparent) 0 0/2rem 100% no-repeat local,
+linear-gradient(to left,var(--bg) 40%,transparent) 100% 0/2rem 100% no-repeat local,
+linear-gradient(to right,var(--shade),transparent) 0 0/.625rem 100% no-repeat scroll,
+linear-gradient(to left,var(--shade),transparent) 100% 0/.625rem 100% no-repeat scroll}
 .tall{max-height:33rem;overflow-y:auto;border-bottom:1px solid var(--line)}
 table{border-collapse:collapse;width:100%;font-size:.875rem;line-height:1.45}
 th,td{padding:.4375rem .75rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
@@ -124,17 +129,21 @@ td.t,tbody th.t{min-width:4.5rem}
 .role.dim{color:var(--soft)}
 .arrow{color:var(--soft);margin-left:.35em}
 .hash{word-break:break-all}
-.legend{display:flex;flex-wrap:wrap;gap:.125rem 1.125rem;font-size:.8125rem;color:var(--soft);margin-bottom:.375rem}
+.legend{display:flex;flex-wrap:wrap;gap:.125rem 1.125rem;font-size:.8125rem;color:var(--soft);font-weight:400;
+margin-top:.25rem}
+figcaption .legend{margin:0 0 0 auto}
 .cells{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;font-size:.875rem}
 .split{display:grid;gap:1.5rem 2.5rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,19rem),1fr))}
-.cm{width:auto;table-layout:fixed}
+.cm{width:auto}
 .cm th,.cm td{padding:0;border:2px solid var(--bg);text-align:center;vertical-align:middle}
 .cm thead th{vertical-align:bottom;height:1px}
-.cm thead span{display:inline-block;writing-mode:vertical-rl;max-height:8.5rem;overflow:hidden;text-overflow:ellipsis;
-white-space:nowrap;padding:.25rem 0}
-.cm tbody th{text-align:right;padding-right:.625rem;font-weight:500;max-width:11rem;min-width:4rem}
+.cm thead th>span{display:inline-block;writing-mode:vertical-rl;max-height:8.5rem;overflow:hidden;
+text-overflow:ellipsis;white-space:nowrap;padding:.25rem 0}
+.cm tbody th{text-align:right;padding-right:.625rem;font-weight:500;max-width:12rem;min-width:4rem;
+line-height:1.25}
 .cm td{height:2.75rem;width:3.25rem;min-width:2.75rem;border-radius:5px}
 .cm.many td{height:2.25rem;min-width:2.25rem;width:2.75rem;font-size:.8125rem}
+.cm.flat thead th>span{writing-mode:horizontal-tb;padding:.25rem .5rem}
 .cm .corner{color:var(--soft);font-size:.75rem;text-align:right;padding-right:.625rem;vertical-align:bottom;width:auto}
 .cm .nil{color:var(--soft);opacity:.45}
 .cm .sum{color:var(--soft);padding-left:.5rem;font-weight:400}
@@ -146,7 +155,8 @@ text-decoration-thickness:1px}
 _CHARTS = """
 .charts{display:grid;gap:2.25rem 3rem;grid-template-columns:repeat(auto-fill,minmax(min(100%,21rem),1fr));
 margin:1.25rem 0}
-figcaption{font-weight:600;font-size:.9375rem;margin-bottom:.375rem}
+figcaption{font-weight:600;font-size:.9375rem;margin-bottom:.5rem;display:flex;flex-wrap:wrap;gap:0 .5rem;
+align-items:baseline}
 .chart{display:block;width:100%;height:auto;overflow:visible;max-width:32rem}
 .chart text{font-size:11.5px;fill:var(--soft);unicode-bidi:isolate}
 .chart .tx,.chart .tn{text-anchor:middle}
@@ -165,11 +175,11 @@ svg .grid{fill:none}
 stroke:var(--bg);stroke-width:4px}
 .key{width:1.375rem;height:.5rem;margin-right:.375rem;vertical-align:middle}
 .row{display:block;width:100%;height:1rem;overflow:visible}
-.row.tall{height:1rem;max-height:none;border:0}
+td .row{margin-top:.125rem}
 .whisker{stroke:var(--ink);stroke-width:1.5;fill:none;vector-effect:non-scaling-stroke}
 .zero{stroke:var(--c8);vector-effect:non-scaling-stroke}
 .dot{fill:none;stroke-width:9;stroke-linecap:round;vector-effect:non-scaling-stroke}
-.b0{fill:var(--c0)}.part1{fill:var(--c1)}.part2{fill:var(--c5)}.part3{fill:var(--c8)}
+.chart .b6{opacity:.5}.b0{fill:var(--c0)}.part1{fill:var(--c1)}.part2{fill:var(--c5)}.part3{fill:var(--c8)}
 .store{position:absolute}
 .hard,.heat{image-rendering:pixelated}
 .heat{display:block;width:100%;max-width:26rem;height:auto;border:1px solid var(--line)}
@@ -179,6 +189,11 @@ ul.grid.twice{grid-template-columns:repeat(auto-fill,minmax(13rem,1fr))}
 .im{display:block;width:100%;aspect-ratio:1;background:var(--raised);border:1px solid var(--line);border-radius:6px;
 margin-bottom:.375rem}
 .im.none{display:grid;place-items:center;color:var(--soft)}
+.copies{display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(min(100%,19rem),1fr));font-size:.8125rem}
+.copies li{display:flex;gap:.875rem}
+.copies .im{flex:none;width:4.5rem}
+.copies dl div{display:flex;gap:.625rem}
+.copies dt{color:var(--soft);flex:none;min-width:3.25rem}
 .twin{display:grid;grid-template-columns:1fr 1fr;gap:.375rem}
 .cap,.where{display:block}
 .where{color:var(--soft);font-size:.75rem;line-height:1.35;overflow-wrap:anywhere}
@@ -209,9 +224,19 @@ border-left:0;border-top:1px solid var(--line)}}
 _SMALL = """
 @media (max-width:40rem){
 section{padding-top:2.5rem}
-th,td{padding:.375rem .5rem}
-.cm.many td{font-size:.75rem;min-width:2rem}
-.cm tbody th{max-width:6.5rem}
+th,td{padding:.375rem .375rem}
+table{font-size:.8125rem}
+thead th{white-space:normal}
+td.n{white-space:normal}
+th.b,td.b{min-width:4.5rem;width:22%}
+.cm .sum{display:none}
+.cm.many th,.cm.many td{font-size:.6875rem;border-width:1px}
+.cm.many td{min-width:1.625rem;width:1.625rem;height:1.75rem}
+.cm.many td a{min-height:1.75rem}
+.cm tbody th{max-width:5.5rem;min-width:3rem;padding-right:.375rem}
+.copies .im{width:3.5rem}
+.w{min-width:8rem}
+.scores .b{display:none}
 .figures{gap:.75rem 2rem}
 .figures dd{font-size:1.5rem}
 }

@@ -39,9 +39,9 @@ def shown_of(shown: int, total: int) -> str:
     return f'<p class="note">{tr("page.shown", shown=count(shown), total=count(total))}</p>' if shown < total else ""
 
 
-def figure(title: str, inside: str, below: str = "", look: str = "") -> str:
-    """A chart under its title, with the legend between and remarks below."""
-    return f'<figure class="card {look}"><figcaption>{title}</figcaption>{inside}{below}</figure>'
+def figure(title: str, inside: str, below: str = "") -> str:
+    """A chart under its title, with remarks below."""
+    return f"<figure><figcaption>{title}</figcaption>{inside}{below}</figure>"
 
 
 def heading(text: str, level: int = 3, anchor: str = "") -> str:

@@ -38,7 +38,7 @@ def headline(metric: Metric, contents: Verdict) -> str:
 def comparison(metric: Metric, contents: Verdict) -> str:
     rows: list[tuple[Text, float, Text, str]] = [(both("page.this_model"), metric.value, "", "b1")]
     if metric.linear is not None and finite(metric.linear):
-        rows.append((both("page.linear"), metric.linear, contents.linear, "b5"))
+        rows.append((both("page.linear"), metric.linear, contents.linear, "b6"))
     if metric.trivial is not None and finite(metric.trivial):
         rows.append((both("page.trivial"), metric.trivial, contents.trivial, "b0"))
     if len(rows) == 1 and metric.interval is None:

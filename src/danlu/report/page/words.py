@@ -43,7 +43,7 @@ def short(text: str, most: int) -> str:
 def name(text: str, most: int = 80) -> str:
     """A user's text as HTML that cannot touch what stands beside it, also when it reads from right to left."""
     shown = short(text, most)
-    full = f' title="{escape(short(text, 400))}"' if shown != text else ""
+    full = f' title="{escape(short(text, 200))}"' if shown != text else ""
     return f"<bdi{full}>{escape(shown)}</bdi>"
 
 
@@ -119,7 +119,9 @@ def value(x: float | None, unit: Unit = "", decimals: int = 1) -> str:
     """A metric as text: "93.1 %" of a share, about four telling digits of anything else, "–" where there is none."""
     if x is None or not math.isfinite(x):
         return "–"
-    return f"{100 * x:.{decimals}f}\u202f%" if unit == "%" else number(x).replace("-", "−")
+    if unit == "%":
+        return f"{100 * x:.{decimals}f}\u202f%".replace("-", "−")
+    return (f"{x:.3g}" if 0 < abs(x) < 1e-3 else number(x)).replace("-", "−")
 
 
 def decimals_for(interval: Interval | None) -> int:
