@@ -136,6 +136,7 @@ SAYINGS: dict[str, Text] = {
         "{count}：真实类别 {truth}，回答 {answer}；查看样本",
     ),
     "page.cell.shown": ("{shown} of {total} samples", "{total} 条样本中的 {shown} 条"),
+    "page.cell.all": ("{total} samples", "{total} 条样本"),
     "page.close": ("Close", "关闭"),
     "page.truth": ("True", "真实"),
     "page.answer": ("Answer", "回答"),

@@ -29,7 +29,12 @@ def confusion(found: Confusion, place: int, heads: int = 1) -> str:
         grid(found, place, set(opened)) if len(found.classes) <= MOST_GRID else pairs_and_map(found, place, set(opened))
     )
     note = f'<p class="note">{tr("page.confusion.note")}{" " + tr("page.confusion.open") if opened else ""}</p>'
-    return heading(tr("page.confusion"), 4, f"confusion-{place}") + note + body + "".join(opened.values())
+    return (
+        heading(tr("page.confusion"), 4 if heads > 1 else 3, f"confusion-{place}")
+        + note
+        + body
+        + "".join(opened.values())
+    )
 
 
 def at(found: Confusion, truth: int, answer: int) -> int:
@@ -67,9 +72,9 @@ def panel(found: Confusion, cell: Cell, place: int) -> str:
     anchor = f"{place}-{cell.truth}-{cell.answer}"
     truth, answer = found.classes[cell.truth], found.classes[cell.answer]
     shown = cell.samples[:MOST_SAMPLES]
-    number = tr(
-        "page.cell.shown", shown=count(len(shown)), total=count(max(len(shown), at(found, cell.truth, cell.answer)))
-    )
+    total = max(len(shown), at(found, cell.truth, cell.answer))
+    key = "page.cell.shown" if len(shown) < total else "page.cell.all"
+    number = tr(key, shown=count(len(shown)), total=count(total))
     title = both("page.cell", truth=short(truth, 60), answer=short(answer, 60))
     close = f'<a class="close" href="#at-{anchor}" {label(both("page.close"))}>×</a>'
     pair = (

@@ -42,7 +42,7 @@ def parts(found: Sequence[Part]) -> str:
 
 def fields(found: Sequence[FieldRow]) -> str:
     """Inputs and targets first as they come; what is left out stays in its place, dimmed."""
-    heads = [tr(f"page.field.{h}") for h in ("name", "role", "kind", "missing", "classes", "why")]
+    columns = [("name", "t"), ("role", "t"), ("kind", "t"), ("missing", "n"), ("classes", "n"), ("why", "w")]
     rows = []
     for f in found[:MOST_FIELDS]:
         dim = "dim" if f.role in DIM_ROLES else "target" if f.role == "target" else ""
@@ -50,7 +50,10 @@ def fields(found: Sequence[FieldRow]) -> str:
         number = count(f.classes) if f.classes is not None else ""
         role = f'<span class="role {dim}">{show(known("role", f.role), 40)}</span>'
         rows.append([name(f.name, 60), role, show(known("kind", f.kind), 40), missing, number, show(f.why, 300)])
-    return table(heads, rows, name=both("page.fields"), kinds="tttnnw") + shown_of(len(rows), len(found))
+    kept = [i for i in range(len(columns)) if i < 3 or any(row[i] for row in rows)]
+    heads = [tr(f"page.field.{columns[i][0]}") for i in kept]
+    body, kinds = [[row[i] for i in kept] for row in rows], "".join(columns[i][1] for i in kept)
+    return table(heads, body, name=both("page.fields"), kinds=kinds) + shown_of(len(rows), len(found))
 
 
 def classes(found: ClassBars, found_parts: Sequence[Part]) -> str:

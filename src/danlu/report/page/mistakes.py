@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from danlu.report.page.bars import bar
@@ -73,15 +74,20 @@ def importances(found: Sequence[Importance]) -> str:
     shown = ranked[:MOST_COLUMNS]
     ends = [v for i in shown if i.interval for v in (i.interval.low, i.interval.high) if finite(v)]
     scale = axis([i.drop for i in shown] + ends, zero=True)
+    digits = max(0, 2 - math.floor(math.log10(max([abs(i.drop) for i in shown], default=0) or 1)))
     rows = [
-        [name(i.name, 60), bar(scale, i.drop, interval=i.interval), escape(value(i.drop)), escape(around(i))]
+        [name(i.name, 60), bar(scale, i.drop, interval=i.interval), fixed(i.drop, digits), around(i, digits)]
         for i in shown
     ]
     heads = [tr("page.column"), "", tr("page.drop"), tr("page.interval")]
     return table(heads, rows, name=both("page.importances"), kinds="tbnn") + shown_of(len(shown), len(ranked))
 
 
-def around(i: Importance) -> str:
+def around(i: Importance, digits: int) -> str:
     if i.interval is None or not (finite(i.interval.low) and finite(i.interval.high)):
         return ""
-    return f"{value(i.interval.low)} – {value(i.interval.high)}"
+    return f"{fixed(i.interval.low, digits)} – {fixed(i.interval.high, digits)}"
+
+
+def fixed(number: float, digits: int) -> str:
+    return f"{number:,.{min(digits, 12)}f}".replace("-", "−")

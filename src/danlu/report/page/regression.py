@@ -9,8 +9,8 @@ from danlu.report.page.tables import figure, heading
 from danlu.report.page.words import both, count, finite, joined, name, show, tr, value
 
 
-def regression(target: Target, named: bool) -> str:
-    """Predicted against true, and the residuals."""
+def regression(target: Target, level: int | None) -> str:
+    """Predicted against true, and the residuals; under a heading of ``level`` where there are several targets."""
     out = []
     unit = f" ({target.unit})" if target.unit else ""
     kept = [p for p in target.points if finite(p[0]) and finite(p[1])]
@@ -22,7 +22,7 @@ def regression(target: Target, named: bool) -> str:
         out.append(figure(tr("page.scatter") + up, svg(frame, inside, both("page.scatter"))))
     if target.counts and len(target.edges) == len(target.counts) + 1:
         out.append(histogram(target, unit))
-    title = heading(name(target.name, 60), 4) if named else ""
+    title = heading(name(target.name, 60), level) if level else ""
     return title + f'<div class="charts">{"".join(out)}</div>' if out else ""
 
 

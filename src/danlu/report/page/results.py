@@ -19,21 +19,22 @@ MOST_CLASSES, MOST_SLICES = 300, 120
 def results(found: Results, place: int, heads: int) -> str:
     """One of ``heads``; ``place`` makes its anchors unique."""
     out = [heading(show(found.name or str(place + 1), 80), 3, f"head-{place}")] if heads > 1 else []
+    level = 4 if heads > 1 else 3
     if found.rows is not None:
         out.append(f'<p class="note">{tr("page.test.rows", count=count(found.rows))}</p>')
     if found.metrics:
         out.append(metrics(found.metrics))
     for target in found.targets:
-        out.append(regression(target, len(found.targets) > 1))
+        out.append(regression(target, level if len(found.targets) > 1 else None))
     if found.confusion:
         out.append(confusion(found.confusion, place, heads))
     if found.classes:
-        out += [heading(tr("page.per_class"), 4), per_class(found.classes)]
+        out += [heading(tr("page.per_class"), level), per_class(found.classes)]
     charts = share_curves(found.roc, "roc") + share_curves(found.pr, "pr")
     charts += calibration(found.calibration) if found.calibration else ""
     out.append(f'<div class="charts">{charts}</div>' if charts else "")
     if found.slices and found.slices.rows:
-        out += [heading(tr("page.slices"), 4), slices(found.slices)]
+        out += [heading(tr("page.slices"), level), slices(found.slices)]
     return "".join(out)
 
 

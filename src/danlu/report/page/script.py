@@ -26,7 +26,9 @@ SCRIPT = """\
     var panel = opened();
     if (!panel) { return; }
     var cell = document.querySelector(panel.querySelector(".close").getAttribute("href"));
+    var x = scrollX, y = scrollY;
     location.replace("#" + cell.id);
+    scrollTo(x, y);
     cell.focus({ preventScroll: true });
   }
   window.addEventListener("hashchange", function () {

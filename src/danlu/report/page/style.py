@@ -6,7 +6,7 @@ from danlu.report.page.colours import DARK, LIGHT, shades, variables
 
 _TYPE = """
 *{box-sizing:border-box}
-html{-webkit-text-size-adjust:100%;text-size-adjust:100%;scroll-behavior:smooth}
+html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
 body{margin:0;background:var(--bg);color:var(--ink);font:1rem/1.6 system-ui,-apple-system,"Segoe UI",Roboto,
 "Noto Sans","PingFang SC","Hiragino Sans GB","Microsoft YaHei","Noto Sans CJK SC","Noto Sans SC",sans-serif;
 font-variant-numeric:tabular-nums}
@@ -22,12 +22,14 @@ h4{font-size:1rem;line-height:1.4;font-weight:620;margin:2.25rem 0 .625rem}
 h2+h3,h2+h4{margin-top:0}
 a{color:var(--c1);text-underline-offset:.2em}
 :focus-visible{outline:3px solid var(--c2);outline-offset:2px;border-radius:3px}
-code,pre{font:.875em/1.6 ui-monospace,"SF Mono",Menlo,Consolas,"Liberation Mono","Noto Sans Mono CJK SC",monospace}
+code,pre{font:.875em/1.6 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",
+"Liberation Mono","Noto Sans Mono CJK SC",monospace}
 pre{margin:.75rem 0;padding:1rem 1.125rem;background:var(--raised);border:1px solid var(--line);border-radius:8px;
 white-space:pre-wrap;overflow-wrap:anywhere}
 pre code{font-size:.875rem}
 .soft{color:var(--soft);font-weight:400;font-size:.875em}
 .under{display:block;font-size:.75rem;line-height:1.3}
+p{text-wrap:pretty}
 .note{color:var(--soft);font-size:.875rem;max-width:44rem;margin:.25rem 0 .75rem}
 .alarm{color:var(--bad)}
 bdi,.z,.e{overflow-wrap:anywhere}
@@ -113,7 +115,7 @@ linear-gradient(to right,var(--shade),transparent) 0 0/.625rem 100% no-repeat sc
 linear-gradient(to left,var(--shade),transparent) 100% 0/.625rem 100% no-repeat scroll}
 .tall{max-height:33rem;overflow-y:auto;border-bottom:1px solid var(--line)}
 table{border-collapse:collapse;width:100%;font-size:.875rem;line-height:1.45}
-th,td{padding:.4375rem .75rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
+th,td{padding:.4375rem .75rem;text-align:left;vertical-align:baseline;border-bottom:1px solid var(--line)}
 th:first-child,td:first-child{padding-left:0}
 th:last-child,td:last-child{padding-right:0}
 thead th{color:var(--soft);font-weight:500;font-size:.8125rem;vertical-align:bottom;white-space:nowrap}
@@ -121,6 +123,7 @@ thead th{color:var(--soft);font-weight:500;font-size:.8125rem;vertical-align:bot
 tbody th{font-weight:500}
 tbody tr:last-child>*{border-bottom-color:transparent}
 th.n,td.n{text-align:right;white-space:nowrap}
+thead th,td.b{vertical-align:bottom}td.b{vertical-align:top}
 th.b,td.b{min-width:7rem;width:32%}
 .w{min-width:14rem}
 td.t,tbody th.t{min-width:4.5rem}
@@ -139,8 +142,8 @@ figcaption .legend{margin:0 0 0 auto}
 .cm thead th{vertical-align:bottom;height:1px}
 .cm thead th>span{display:inline-block;writing-mode:vertical-rl;max-height:8.5rem;overflow:hidden;
 text-overflow:ellipsis;white-space:nowrap;padding:.25rem 0}
-.cm tbody th{text-align:right;padding-right:.625rem;font-weight:500;max-width:12rem;min-width:4rem;
-line-height:1.25}
+.cm tbody th{text-align:right;padding-right:.625rem;font-weight:500;line-height:1.25}
+.cm tbody bdi{display:block;width:max-content;max-width:11rem;margin-left:auto}
 .cm td{height:2.75rem;width:3.25rem;min-width:2.75rem;border-radius:5px}
 .cm.many td{height:2.25rem;min-width:2.25rem;width:2.75rem;font-size:.8125rem}
 .cm.flat thead th>span{writing-mode:horizontal-tb;padding:.25rem .5rem}
@@ -180,7 +183,7 @@ td .row{margin-top:.125rem}
 .zero{stroke:var(--c8);vector-effect:non-scaling-stroke}
 .dot{fill:none;stroke-width:9;stroke-linecap:round;vector-effect:non-scaling-stroke}
 .chart .b6{opacity:.5}.b0{fill:var(--c0)}.part1{fill:var(--c1)}.part2{fill:var(--c5)}.part3{fill:var(--c8)}
-.store{position:absolute}
+.store{position:absolute;top:0;left:0}
 .hard,.heat{image-rendering:pixelated}
 .heat{display:block;width:100%;max-width:26rem;height:auto;border:1px solid var(--line)}
 ul.grid{display:grid;gap:1.25rem 1rem;grid-template-columns:repeat(auto-fill,minmax(6.5rem,1fr));font-size:.8125rem;
@@ -197,7 +200,7 @@ margin-bottom:.375rem}
 .twin{display:grid;grid-template-columns:1fr 1fr;gap:.375rem}
 .cap,.where{display:block}
 .where{color:var(--soft);font-size:.75rem;line-height:1.35;overflow-wrap:anywhere}
-th .where{white-space:nowrap}
+th .where{white-space:nowrap;display:inline}
 .quotes{display:grid;gap:1rem;max-width:44rem}
 .quotes li{border-left:3px solid var(--line);padding-left:1rem}
 .quotes p{white-space:pre-line}
@@ -210,7 +213,6 @@ background:var(--raised);border-left:1px solid var(--line);box-shadow:0 0 3rem r
 padding:1.25rem 1.5rem 2rem}
 .panel:target{display:block}
 .panel:focus{outline:none}
-.panel:focus-visible{outline:3px solid var(--c2);outline-offset:-3px;border-radius:0}
 .close{float:right;width:2.25rem;height:2.25rem;display:grid;place-items:center;font-size:1.5rem;line-height:1;
 text-decoration:none;color:var(--soft);border-radius:99px}
 .close:hover{color:var(--ink)}
@@ -227,25 +229,27 @@ section{padding-top:2.5rem}
 th,td{padding:.375rem .375rem}
 table{font-size:.8125rem}
 thead th{white-space:normal}
-td.n{white-space:normal}
-th.b,td.b{min-width:4.5rem;width:22%}
+th.n,td.n{white-space:normal}
+thead th,td.b{vertical-align:bottom}td.b{vertical-align:top}
+th.b,td.b{min-width:3rem;width:20%}
 .cm .sum{display:none}
 .cm.many th,.cm.many td{font-size:.6875rem;border-width:1px}
 .cm.many td{min-width:1.625rem;width:1.625rem;height:1.75rem}
 .cm.many td a{min-height:1.75rem}
-.cm tbody th{max-width:5.5rem;min-width:3rem;padding-right:.375rem}
+.cm tbody th{padding-right:.375rem}
+.cm tbody bdi{max-width:5.5rem}
 .copies .im{width:3.5rem}
-.w{min-width:8rem}
+.w{min-width:5.5rem}
 .scores .b{display:none}
 .figures{gap:.75rem 2rem}
 .figures dd{font-size:1.5rem}
 }
-@media (prefers-reduced-motion:reduce){html{scroll-behavior:auto}}
 """
 
 _PRINT = """
 @media print{
-body{font-size:10pt}
+body{font-size:10pt;background:none}
+footer{margin-bottom:0}
 .page{max-width:none;padding:0}
 nav,.switch,.skip,.panel,.panel:target{display:none}
 .body{display:block}
