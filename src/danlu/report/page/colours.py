@@ -73,8 +73,8 @@ def contrast(a: Rgb, b: Rgb) -> float:
 
 
 def readable(back: Rgb) -> Rgb:
-    """The text colour that stands out most on ``back``."""
-    return max((rgb(LIGHT["ink"]), (255, 255, 255)), key=lambda c: contrast(c, back))
+    """Black or white, whichever stands out more on ``back``: at least 4.58, the root of 21."""
+    return max((0, 0, 0), (255, 255, 255), key=lambda c: contrast(c, back))
 
 
 def variables(palette: dict[str, str]) -> str:

@@ -80,7 +80,7 @@ def header(contents: Page) -> str:
 
 def contents_list(bodies: dict[str, str]) -> str:
     items = "".join(f'<li><a href="#{n}">{tr(f"page.section.{n}")}</a></li>' for n, body in bodies.items() if body)
-    return f"<nav {label(both('page.contents'))}><ul>{items}</ul></nav>" if items else "<nav hidden></nav>"
+    return f"<nav {label(both('page.contents'))}><ul>{items}</ul></nav>" if items else ""
 
 
 def section(anchor: str, body: str) -> str:

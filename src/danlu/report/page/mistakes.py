@@ -32,8 +32,10 @@ def mistakes(found: Sequence[Mistake], labels: Sequence[LabelError]) -> str:
 def mistake(m: Mistake) -> str:
     """ "cat → dog 97.1 %", with the loss below."""
     sure = f' <span class="soft">{escape(value(m.probability, "%"))}</span>' if m.probability is not None else ""
-    loss = f'<span class="soft under">{tr("page.loss_of", value=f"{m.loss:.3g}")}</span>' if m.loss is not None else ""
-    return f"{swap(m.truth, m.answer)}{sure}{loss}"
+    if m.loss is None:
+        return swap(m.truth, m.answer) + sure
+    loss = f"{m.loss:.2f}" if 0.1 <= m.loss < 1000 else f"{m.loss:.3g}"
+    return f'{swap(m.truth, m.answer)}{sure}<span class="soft under">{tr("page.loss_of", value=loss)}</span>'
 
 
 def label_error(one: LabelError) -> str:

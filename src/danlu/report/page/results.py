@@ -97,21 +97,18 @@ def score(number: float | None, interval: Interval | None) -> str:
 
 
 def slices(found: Slices) -> str:
-    """Grouped by column; the dashed line is the metric over all rows."""
+    """As they come; the dashed line is the metric over all rows."""
     shown = found.rows[:MOST_SLICES]
     ends = [v for s in shown if s.interval for v in (s.interval.low, s.interval.high)]
     numbers = [s.metric for s in shown] + ends + ([found.overall] if found.overall is not None else [])
     scale = close_shares(numbers) if found.unit == "%" else axis(numbers)
-    rows, before = [], None
+    rows = []
     for s in shown:
-        column = name(s.field, 40) if s.field != before else ""
-        before = s.field
         drawn = dot(scale, s.metric, s.interval, found.overall)
         figures = f"<b>{escape(value(s.metric, found.unit))}</b>"
-        rows.append(
-            [f"{name(s.value, 40)}", column, count(s.rows), figures, escape(span(s.interval, found.unit)), drawn]
-        )
-    heads = [tr("page.slice"), tr("page.column"), tr("page.rows"), show(found.metric, 60), tr("page.interval"), ""]
+        column = f'<span class="soft">{name(s.field, 40)}</span>'
+        rows.append([column, name(s.value, 40), count(s.rows), figures, escape(span(s.interval, found.unit)), drawn])
+    heads = [tr("page.column"), tr("page.slice"), tr("page.rows"), show(found.metric, 60), tr("page.interval"), ""]
     overall = tr("page.slices.note", value=value(found.overall, found.unit)) if found.overall is not None else ""
     note = f'<p class="note">{overall}</p>' if overall else ""
     return note + table(heads, rows, name=both("page.slices"), kinds="ttnnnb") + shown_of(len(rows), len(found.rows))

@@ -9,6 +9,8 @@ from itertools import pairwise
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
+TINY, HUGE = 1e-290, 1e290  # beyond these, sums and steps leave the range of floats
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -30,7 +32,8 @@ class Axis:
 
 def axis(values: Iterable[float], *, log: bool = False, zero: bool = False, ticks: int = 5) -> Axis:
     """An axis that holds all finite ``values`` between round ends; ``zero``: and 0. ``log`` leaves out values ≤ 0."""
-    kept = [v for v in values if math.isfinite(v) and abs(v) < 1e300 and (v > 0 or not log)]
+    kept = [v if abs(v) > TINY else 0.0 for v in values if abs(v) < HUGE]  # nan compares false
+    kept = [v for v in kept if v > 0 or not log]
     if log:
         return _logarithmic(min(kept), max(kept)) if kept else _logarithmic(1.0, 1.0)
     kept += [0.0] if zero or not kept else []

@@ -55,7 +55,7 @@ nav a:hover{color:var(--ink);text-decoration:underline}
 section{padding:3rem 0 0;scroll-margin-top:0}
 footer{margin:4.5rem 0 2.5rem;padding-top:1rem;border-top:1px solid var(--line);color:var(--soft);font-size:.8125rem}
 @media (min-width:70rem){
-.body{display:grid;grid-template-columns:9.5rem minmax(0,1fr);gap:0 3.5rem}
+.body:has(nav){display:grid;grid-template-columns:9.5rem minmax(0,1fr);gap:0 3.5rem}
 nav{border:0;padding:3.25rem 0 0}
 nav ul{display:block;position:sticky;top:2rem}
 nav a{padding:.3125rem 0}
@@ -118,6 +118,7 @@ table{border-collapse:collapse;width:100%;font-size:.875rem;line-height:1.45}
 th,td{padding:.4375rem .75rem;text-align:left;vertical-align:baseline;border-bottom:1px solid var(--line)}
 th:first-child,td:first-child{padding-left:0}
 th:last-child,td:last-child{padding-right:0}
+thead th,thead bdi,thead span{overflow-wrap:normal}
 thead th{color:var(--soft);font-weight:500;font-size:.8125rem;vertical-align:bottom;white-space:nowrap}
 .tall thead th{position:sticky;top:0;background:var(--bg);box-shadow:0 1px var(--line);z-index:1}
 tbody th{font-weight:500}

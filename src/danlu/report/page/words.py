@@ -144,11 +144,12 @@ def count(x: int) -> str:
 
 def compact(x: float) -> str:
     """A count in at most five characters: "9,999", "12.3k", "4.57M"."""
-    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(x) >= size:
-            scaled = x / (1e3 if letter == "k" else size)
-            return f"{scaled:.{max(0, 2 - len(str(int(abs(scaled)))) + 1)}f}{letter}"
-    return f"{x:,.0f}"
+    if x < 9_999.5:
+        return f"{x:,.0f}"
+    for power, letter in ((1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T")):
+        if x < 999.5 * power:
+            return f"{x / power:#.3g}".rstrip(".") + letter
+    return f"{x:.2e}"
 
 
 def size(x: int) -> str:
