@@ -13,6 +13,7 @@ from danlu.report.page.words import both, escape, finite, joined, label, short, 
 
 MOST_POINTS = 400  # a line's points; a chart is about 400 pixels wide
 MOST_TIPS = 120  # points of a chart that have a tooltip
+FEW_TIPS = 8  # of each line, where there are more than two
 MOST_CLOUD = 2000
 
 
@@ -188,7 +189,7 @@ def line_chart(
 ) -> str:
     """Axes and lines; ``under`` is drawn below the lines."""
     texts = [f"{value_in_percent(t)}" for t in frame.y.ticks] if unit == "%" else []
-    tips = max(8, MOST_TIPS // max(1, len(lines)))
+    tips = MOST_TIPS // max(1, len(lines)) if len(lines) < 3 else FEW_TIPS
     drawn = "".join(line(frame, one, x_name, unit=unit, tips=tips) for one in lines)
     stars = [one for one in lines if one.star is not None]
     mark = "".join(upright(frame, one.star, both("page.best")) for one in stars[:1] if one.star is not None)

@@ -86,7 +86,7 @@ def shades(palette: dict[str, str]) -> str:
     out = []
     for letter, hue in (("r", "c1"), ("w", "c2")):
         for level in LEVELS:
-            back = mix(rgb(palette[hue]), rgb(palette["bg"]), level / 10)
+            back = mix(rgb(palette[hue]), rgb(palette["bg"]), level / 9)
             out.append(f".{letter}{level}{{background:{css(back)};color:{css(readable(back))}}}")
     return "".join(out)
 

@@ -10,7 +10,7 @@ from danlu.report.page.samples import picture, place, samples
 from danlu.report.page.tables import heading, shown_of, table
 from danlu.report.page.words import both, count, known, name, show, tr
 
-MOST_FIELDS, MOST_CLASSES, MOST_BAD, MOST_SAMPLES = 400, 300, 100, 48
+MOST_FIELDS, MOST_CLASSES, MOST_BAD, MOST_SAMPLES = 400, 240, 100, 48
 DIM_ROLES = ("ignored", "id")
 
 
@@ -18,7 +18,8 @@ def data(contents: Data) -> str:
     out = [parts(contents.parts)] if contents.parts else []
     if contents.fields:
         out += [heading(tr("page.fields")), fields(contents.fields)]
-    out += [classes(bars, contents.parts) for bars in contents.classes if bars.classes]
+    most = MOST_CLASSES // max(1, len(contents.classes))
+    out += [classes(bars, contents.parts, most) for bars in contents.classes if bars.classes]
     if contents.gallery:
         shown = samples(contents.gallery[:MOST_SAMPLES], both("page.gallery"))
         out += [heading(tr("page.gallery")), f'<p class="note">{tr("page.gallery.note")}</p>', shown]
@@ -56,12 +57,12 @@ def fields(found: Sequence[FieldRow]) -> str:
     return table(heads, body, name=both("page.fields"), kinds=kinds) + shown_of(len(rows), len(found))
 
 
-def classes(found: ClassBars, found_parts: Sequence[Part]) -> str:
+def classes(found: ClassBars, found_parts: Sequence[Part], most_rows: int) -> str:
     """A row a class: its parts side by side, and their numbers. Of very many classes the largest and smallest."""
     pairs = list(zip(found.classes, found.counts))
-    if len(pairs) > MOST_CLASSES:
+    if len(pairs) > most_rows:
         pairs.sort(key=lambda p: -sum(p[1]))
-        pairs = pairs[: MOST_CLASSES // 2] + pairs[-MOST_CLASSES // 2 :]
+        pairs = pairs[: most_rows // 2] + pairs[-(most_rows // 2) :]
     most = max((sum(c) for _, c in pairs), default=0)
     heads = [tr("page.class"), tr("page.rows")]
     heads += [

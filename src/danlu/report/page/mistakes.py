@@ -88,7 +88,7 @@ def importances(found: Sequence[Importance]) -> str:
 def around(i: Importance, digits: int) -> str:
     if i.interval is None or not (finite(i.interval.low) and finite(i.interval.high)):
         return ""
-    return f"{fixed(i.interval.low, digits)} – {fixed(i.interval.high, digits)}"
+    return f"{fixed(i.interval.low, digits)}\u00a0– {fixed(i.interval.high, digits)}"
 
 
 def fixed(number: float, digits: int) -> str:

@@ -13,7 +13,7 @@ from danlu.report.page.scale import Axis, axis, shares
 from danlu.report.page.tables import heading, shown_of, table
 from danlu.report.page.words import both, count, decimals_for, escape, finite, name, show, span, tr, value
 
-MOST_CLASSES, MOST_SLICES = 300, 120
+MOST_CLASSES, MOST_SLICES = 240, 120  # of classes: over all heads
 
 
 def results(found: Results, place: int, heads: int) -> str:
@@ -29,7 +29,7 @@ def results(found: Results, place: int, heads: int) -> str:
     if found.confusion:
         out.append(confusion(found.confusion, place, heads))
     if found.classes:
-        out += [heading(tr("page.per_class"), level), per_class(found.classes)]
+        out += [heading(tr("page.per_class"), level), per_class(found.classes, MOST_CLASSES // heads)]
     charts = share_curves(found.roc, "roc") + share_curves(found.pr, "pr")
     charts += calibration(found.calibration) if found.calibration else ""
     out.append(f'<div class="charts">{charts}</div>' if charts else "")
@@ -65,14 +65,14 @@ def ranged(m: Metric) -> str:
     return escape(text) + (f'<span class="soft under">{kind}</span>' if kind else "")
 
 
-def per_class(found: Sequence[ClassScore]) -> str:
+def per_class(found: Sequence[ClassScore], most: int) -> str:
     """The classes as they are numbered; F1 also as a dot with its interval."""
     ends = [v for c in found if c.f1_interval for v in (c.f1_interval.low, c.f1_interval.high)]
     scale = close_shares([c.f1 for c in found if c.f1 is not None] + ends)
     drawn = tr("page.f1.drawn", low=value(scale.low, "%", 0), high=value(scale.high, "%", 0))
     heads = [tr("page.class"), tr("page.rows"), tr("page.precision"), tr("page.recall"), "F1", drawn]
     rows = []
-    for c in found[:MOST_CLASSES]:
+    for c in found[:most]:
         cells = [name(c.name, 40), count(c.rows)]
         cells += [
             score(c.precision, c.precision_interval),

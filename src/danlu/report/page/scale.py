@@ -44,7 +44,7 @@ def close(values: Iterable[float]) -> Axis:
     """An axis that ends just beyond the values, with round ticks between."""
     kept = list(values)
     whole = axis(kept)
-    inside = [v for v in kept if math.isfinite(v) and whole.low <= v <= whole.high]
+    inside = [v for v in kept if whole.low <= v <= whole.high]  # neither nan nor infinite
     if not inside or min(inside) == max(inside):
         return whole
     pad = (max(inside) - min(inside)) / 50

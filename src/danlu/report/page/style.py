@@ -32,7 +32,8 @@ pre code{font-size:.875rem}
 p{text-wrap:pretty}
 .note{color:var(--soft);font-size:.875rem;max-width:44rem;margin:.25rem 0 .75rem}
 .alarm{color:var(--bad)}
-bdi,.z,.e{overflow-wrap:anywhere}
+bdi{overflow-wrap:anywhere}
+.z,.e,thead bdi,td.n bdi{overflow-wrap:break-word}
 """
 
 _FRAME = """
@@ -118,7 +119,6 @@ table{border-collapse:collapse;width:100%;font-size:.875rem;line-height:1.45}
 th,td{padding:.4375rem .75rem;text-align:left;vertical-align:baseline;border-bottom:1px solid var(--line)}
 th:first-child,td:first-child{padding-left:0}
 th:last-child,td:last-child{padding-right:0}
-thead th,thead bdi,thead span{overflow-wrap:normal}
 thead th{color:var(--soft);font-weight:500;font-size:.8125rem;vertical-align:bottom;white-space:nowrap}
 .tall thead th{position:sticky;top:0;background:var(--bg);box-shadow:0 1px var(--line);z-index:1}
 tbody th{font-weight:500}

@@ -135,7 +135,7 @@ def span(interval: Interval | None, unit: Unit = "") -> str:
         return ""
     digits = decimals_for(interval)
     low, high = value(interval.low, unit, digits), value(interval.high, unit, digits)
-    return f"{low.removesuffix(chr(0x202F) + '%')} – {high}"
+    return f"{low.removesuffix(chr(0x202F) + '%')}\u00a0– {high}"
 
 
 def count(x: int) -> str:
