@@ -26,7 +26,7 @@ LEVELS = (
     ("data", "models", "tasks", "optim", "schedule", "ema", "metrics", "batch", "fit", "snapshot"),
     ("guard",),
     ("loop", "evaluate", "checkpoint", "state", "run", "report", "weights", "doctor"),
-    ("answers", "predict", "trial"),
+    ("answers", "explain", "predict", "summary", "suspects", "trial"),
     ("choose",),
     ("loaders", "match"),
     ("plan",),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from danlu.messages import data, environment, loader, model, run, settings, tables, train
+from danlu.messages import data, environment, explain, loader, model, run, settings, tables, train
 from danlu.messages.base import ErrorText, Text, language, merge, set_language, text
 
 __all__ = ["ERRORS", "SAYINGS", "ErrorText", "Text", "language", "say", "set_language", "text"]
 
-_ROOMS = (environment, settings, data, tables, loader, model, train, run)
+_ROOMS = (environment, settings, data, tables, loader, model, train, run, explain)
 
 ERRORS: dict[str, ErrorText] = merge(*(room.ERRORS for room in _ROOMS))
 SAYINGS: dict[str, Text] = merge(*(room.SAYINGS for room in _ROOMS))
