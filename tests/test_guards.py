@@ -26,7 +26,7 @@ LEVELS = (
     ("data", "models", "tasks", "optim", "schedule", "ema", "metrics", "batch", "fit", "snapshot"),
     ("guard",),
     ("loop", "evaluate", "checkpoint", "state", "run", "report", "weights", "doctor"),
-    ("answers", "explain", "predict", "summary", "suspects", "trial"),
+    ("answers", "explain", "importance", "predict", "summary", "suspects", "trial"),
     ("choose",),
     ("loaders", "match"),
     ("plan",),

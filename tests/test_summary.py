@@ -197,7 +197,12 @@ def test_looking_leaves_no_trace() -> None:
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert (net.log, net.cache, net.hidden) == ([], {}, None) and not hasattr(net, "new")
     assert calls == [1], "the user's own hook is still there and ran once"
-    assert [(len(m._forward_hooks), len(m._forward_pre_hooks)) for m in net.modules()] == [(0, 0), (0, 0), (0, 0), (1, 0)]
+    assert [(len(m._forward_hooks), len(m._forward_pre_hooks)) for m in net.modules()] == [
+        (0, 0),
+        (0, 0),
+        (0, 0),
+        (1, 0),
+    ]
     net(torch.randn(4, 4)).sum().backward()  # no inference tensor is left inside
     assert net.out.weight.grad is not None
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedBuffer, UninitializedTensorMixin
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from torch.utils.flop_counter import FlopCounterMode
 
 from danlu.batch import forward, rows_of, to_device
@@ -84,13 +84,14 @@ def summarise(model: nn.Module, batch: Any) -> Summary:
 
 
 def _uninitialised(tensor: Tensor) -> bool:
-    return isinstance(tensor, UninitializedTensorMixin)
+    return isinstance(tensor, UninitializedBuffer | UninitializedParameter)
 
 
 def _copy_of_lazy(model: nn.Module) -> nn.Module:
     """A deep copy; torch cannot copy buffers without a shape, so these are made anew."""
     lazy = [b for b in model.buffers() if _uninitialised(b)]
-    return copy.deepcopy(model, {id(b): UninitializedBuffer(device=b.device, dtype=b.dtype) for b in lazy})
+    fresh = {id(b): nn.UninitializedBuffer(device=b.device, dtype=b.dtype) for b in lazy}  # type: ignore[call-arg]
+    return copy.deepcopy(model, fresh)
 
 
 # ---- the one pass
@@ -185,7 +186,8 @@ def _recurrent_formulas() -> dict[Any, Any]:
     """For torch's LSTM, which runs as one operator that its counter does not know: every step meets every matrix."""
 
     def matrices(x: tuple[int, ...], weights: Any) -> int:
-        return 2 * math.prod(x[:-1]) * sum(math.prod(shape) for shape in weights if len(shape) == 2)
+        numbers: int = sum(math.prod(shape) for shape in weights if len(shape) == 2)
+        return 2 * math.prod(x[:-1]) * numbers
 
     def cudnn(x: Any, weights: Any, *_: Any, out_shape: Any = None, **__: Any) -> int:
         return matrices(x, weights)

@@ -92,7 +92,16 @@ def test_the_middle_goes_first(text: str, columns: int) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0"), (7, "7"), (999, "999"), (1000, "1k"), (12_345, "12.3k"), (999_600, "1M"), (2.5e9, "2.5G"), (3e15, "3e+03T")],
+    [
+        (0, "0"),
+        (7, "7"),
+        (999, "999"),
+        (1000, "1k"),
+        (12_345, "12.3k"),
+        (999_600, "1M"),
+        (2.5e9, "2.5G"),
+        (3e15, "3e+03T"),
+    ],
 )
 def test_quantities_have_three_digits(value: float, text: str) -> None:
     assert quantity(value) == text
