@@ -1,4 +1,4 @@
-"""Texts of what is said about models: their modules."""
+"""Texts of what is said when a model is looked into."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SAYINGS: dict[str, Text] = {
     "modules.kind": ("class", "类"),
     "modules.output": ("output", "输出"),
     "modules.parameters": ("parameters", "参数量"),
-    "modules.flops": ("FLOPs", "FLOPs"),
+    "modules.flops": ("FLOPs", "计算量"),
     "modules.model": ("(model)", "（整个模型）"),
     "modules.uncalled": ("not called", "未被调用"),
     "modules.frozen": ("{n} frozen", "{n} 冻结"),
