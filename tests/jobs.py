@@ -107,8 +107,16 @@ def train_and_die(kind: str, run: str, place: str, at: int = 0, checkpoint_steps
     if place == "test":
         finish.write_predictions = die  # type: ignore[assignment]
     elif place == "epoch":
-        session.Session._is_last = die  # type: ignore[assignment]
-        session.Session._judge = lambda *_: False  # type: ignore[method-assign]  # nothing better, nothing saved
+        judge = session.Session._judge
+
+        def judged_and_died(self: session.Session, *args: Any) -> bool:
+            if self.progress.step < at:
+                return judge(self, *args)
+            session.Session._is_last = die  # type: ignore[assignment]
+            self.saver.wait()  # the last checkpoint is from inside this epoch
+            return False  # nothing better, nothing saved
+
+        session.Session._judge = judged_and_died  # type: ignore[method-assign]
     else:
         stepped = session.Session.stepped
 
