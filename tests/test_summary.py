@@ -72,6 +72,16 @@ def test_recurrent_layers_meet_all_their_matrices_at_every_step(kind: type[nn.RN
     assert found.rows[0].shapes[0] == ("0", (4, 11, 18))
 
 
+@pytest.mark.parametrize(("name", "weights"), [("resnet18", "ResNet18"), ("mobilenet_v3_small", "MobileNet_V3_Small")])
+def test_parameters_and_multiply_adds_are_those_torchvision_publishes(name: str, weights: str) -> None:
+    models = pytest.importorskip("torchvision.models", reason="torchvision is not installed")
+    told = getattr(models, f"{weights}_Weights").IMAGENET1K_V1.meta
+    found = summarise(getattr(models, name)(), torch.randn(1, 3, 224, 224))
+    assert found.parameters == told["num_params"]
+    assert found.flops is not None
+    assert found.flops / 2e9 == pytest.approx(told["_ops"], abs=0.001)
+
+
 class Tied(nn.Module):
     """One embedding under two names, a head with the embedding's own weight, and a layer that runs twice."""
 

@@ -53,13 +53,23 @@ def test_rows_fit_a_terminal_and_keep_both_ends_of_long_names(columns: int, lang
     rows = (
         Row("", "Net", (("", (2, 10)),), 0, 0, 0, 1),
         Row(long, "Linear", (("", (2, 10)),), 1_234_567, 1_234_567, 99_000, 3),
-        Row(f"{long}.inner", "Other", (("logits", (2, 10)), ("hidden.0", (2, 7)), ("c", ())), 5, 5, None, 1),
+        Row(
+            f"{long}.inner",
+            "NonDynamicallyQuantizableLinear",
+            (("logits", (2, 10)), ("hidden.0", (2, 7)), ("c", ())),
+            5,
+            5,
+            None,
+            1,
+        ),
         Row("unused", "Linear", (), 5, 5, 0, 0),
     )
     lines = table(Summary(rows, 1_234_577, 1_234_577, 99_000, 4_938_308, 2), Page(columns))
     assert all(width(line) < columns for line in lines[:5])
     assert "a_v" in lines[2] and "anyway ×3"[-4:] in lines[2] and "1,234,567" in lines[2]
     assert lines[3].startswith("    inner")
+    assert ("logits: 2 × 10, hidden.0: 2 × 7, +1" in lines[3]) == (columns >= 80)
+    assert ("NonDynamica…ableLinear" in lines[3]) == (columns == 200)
     assert lines[4].startswith("  unused")
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from danlu.summary import Row, Summary
 
 _SHOWN = 2  # tensors of an output that are written out
+_MOST = 22  # columns for a class
 _LEAST = 18  # columns for a name; where there are fewer, classes are left out, then shapes
 
 
@@ -21,6 +22,8 @@ def table(summary: Summary, page: Page) -> list[str]:
     heads = [say(f"modules.{name}") for name in ("name", "kind", "output", "parameters", "flops")]
     cells = [[shown, row.kind, _output(row), _parameters(row), _flops(row)] for shown, row in _nested(summary.rows)]
     cells = [[printable(text) for text in line] for line in cells]
+    if page.columns is not None:
+        cells = [[name, cut_middle(kind, _MOST), *rest] for name, kind, *rest in cells]
     sizes = [max(width(line[i]) for line in [heads, *cells]) for i in range(5)]
     shown = [0, 1, 2, 3, 4]
     for dropped in ((), (1,), (1, 2)):  # classes, then shapes
@@ -54,7 +57,7 @@ def _nested(rows: tuple[Row, ...]) -> Iterator[tuple[str, Row]]:
 def _output(row: Row) -> str:
     if not row.calls:
         return say("modules.uncalled")
-    shown = [f"{path} {_shape(shape)}".strip() for path, shape in row.shapes[:_SHOWN]]
+    shown = [f"{path}: {_shape(shape)}" if path else _shape(shape) for path, shape in row.shapes[:_SHOWN]]
     more = len(row.shapes) - _SHOWN
     return ", ".join(shown + ([f"+{more}"] if more > 0 else [])) or "–"
 
