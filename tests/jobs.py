@@ -57,6 +57,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "patience": {"workers": 0, "patience": 1},
     "steps": {"workers": 0, "steps": 13, "epochs": None},
     "worse": {"workers": 0, "lr": 10.0},
+    "plain_cosine": {"workers": 0, "schedule": "cosine"},
+    "log": {"workers": 0, "log": "tensorboard", "schedule": "cosine"},
+    "log_torch": {"workers": 0, "log": "tensorboard"},
 }
 
 
@@ -71,7 +74,7 @@ def train(kind: str, run: str, stop_at: int = 0, leave_out: str = "", checkpoint
     settings: dict[str, Any] = {"epochs": 3, "precision": "fp32", "batch_size": 8, "seed": 3, "lr": 0.01}
     settings |= SETTINGS.get(kind, {"workers": 0})
     settings = {k: v for k, v in settings.items() if v is not None}
-    if kind == "torch_schedule":
+    if kind in ("torch_schedule", "log_torch"):
         settings["schedule"] = step_lr
     if checkpoint_steps:
         settings["checkpoint_steps"] = checkpoint_steps
@@ -84,6 +87,45 @@ def train(kind: str, run: str, stop_at: int = 0, leave_out: str = "", checkpoint
     except danlu.Interrupted as stopped:
         return 128 + stopped.signal
     return 0
+
+
+def train_and_die(kind: str, run: str, place: str, at: int = 0, checkpoint_steps: int = 0) -> int:
+    """``train``, ended by SIGKILL: after update ``at``, inside its epoch's end before the save, or after the test.
+
+    What is waiting for TensorBoard's files has just been written then; with the place "hard" it has not.
+    """
+    import os
+
+    from danlu import finish
+
+    def die(self: Any, *args: Any, **more: Any) -> None:
+        if place == "test" or self.progress.step >= at:
+            if place != "hard":
+                self.scalars.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if place == "test":
+        finish.write_predictions = die  # type: ignore[assignment]
+    elif place == "epoch":
+        judge = session.Session._judge
+
+        def judged_and_died(self: session.Session, *args: Any) -> bool:
+            if self.progress.step < at:
+                return judge(self, *args)
+            session.Session._is_last = die  # type: ignore[assignment]
+            self.saver.wait()  # the last checkpoint is from inside this epoch
+            return False  # nothing better, nothing saved
+
+        session.Session._judge = judged_and_died  # type: ignore[method-assign]
+    else:
+        stepped = session.Session.stepped
+
+        def stepped_then_died(self: session.Session, event: Any) -> None:
+            stepped(self, event)
+            die(self)
+
+        session.Session.stepped = stepped_then_died  # type: ignore[method-assign]
+    return train(kind, run, checkpoint_steps=checkpoint_steps)
 
 
 def _stop_after(step: int) -> None:

@@ -26,7 +26,7 @@ LEVELS = (
     ("data", "models", "tasks", "optim", "schedule", "ema", "metrics", "batch", "fit", "snapshot"),
     ("guard", "linear"),
     ("loop", "evaluate", "checkpoint", "state", "run", "report", "weights", "doctor"),
-    ("answers", "doubts", "predict", "trial"),
+    ("answers", "doubts", "explain", "importance", "predict", "summary", "suspects", "trial"),
     ("choose",),
     ("loaders", "match"),
     ("plan",),

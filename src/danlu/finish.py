@@ -43,6 +43,8 @@ def finish(session: Session) -> dict[str, Any]:
         results |= {k: v for k, v in best["metrics"].items() if k.startswith("val/")}
     if plan.test_loader is not None:
         tested = session.evaluate(plan.test_loader, keep=True, linear=_beside(session))
+        for name, value in tested.metrics.items():
+            session.scalars.scalar(f"test/{name}", value, session.progress.step)
         results |= test_results(plan.task, plan.schema, tested, trivial)
         write_predictions(session, tested)
     config = {**plan.model_config, "monitor": monitor(plan)[0]}

@@ -20,8 +20,10 @@ from danlu.data.duplicates import copies_of_training
 from danlu.doubts import Doubt, doubts_of_data
 from danlu.errors import DanluError
 from danlu.interrupts import caught_signals
+from danlu.lookup import optional
 from danlu.plan import Asked, make_plan
 from danlu.report import events
+from danlu.report.tensorboard import Scalars
 from danlu.report.terminal import Reporter
 from danlu.run import RunFolder
 from danlu.session import Session, state_size
@@ -32,6 +34,8 @@ from danlu.types import Choice
 def open_session(asked: Asked, run: str | Path | None) -> Iterator[Session]:
     """Folder locked, everything decided, an earlier state restored, signals caught; all put back at the end."""
     asked = expanded(asked)
+    if asked.settings.log is not None:
+        optional("tensorboard", "log")
     now = record.arguments(asked)
     with ExitStack() as stack:
         reporter = stack.enter_context(Reporter())
@@ -62,9 +66,13 @@ def open_session(asked: Asked, run: str | Path | None) -> Iterator[Session]:
             except DanluError:  # no space, or not writable: leave nothing behind
                 folder.discard()
                 raise
-        elif found is not None:
+        if asked.settings.log is not None:
+            step = found.step if began and found is not None else 0
+            session.scalars = Scalars(folder.path / "tensorboard", step)
+            stack.callback(session.scalars.close)
+        if began and found is not None:
             session.restore(found)
-        else:
+        elif began:
             folder.cut(session.lines_before_training())
         reporter.start(replace(facts, step=session.progress.step))
         folder.point_latest()

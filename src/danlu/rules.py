@@ -62,6 +62,7 @@ RULES: dict[str, Rule] = {
     "workers": _whole(2, 0),
     "checkpoint_steps": _whole(500),
     "cache": _named("auto", "off"),
+    "log": _named("tensorboard"),
     "target": Rule(("text", "texts"), "label"),
     "task": _named(*_TASKS),
     "ignore": Rule(("text", "texts"), "id"),

@@ -25,6 +25,7 @@ from danlu.loop import Progress
 from danlu.messages import say
 from danlu.plan import Plan
 from danlu.report import events
+from danlu.report.tensorboard import Scalars
 from danlu.report.terminal import Reporter
 from danlu.run import RunFolder
 from danlu.settings import parse_time
@@ -61,6 +62,7 @@ class Session:
     reporter: Reporter
     saver: Saver
     stop: Stop
+    scalars: Scalars = field(default_factory=Scalars)
     progress: Progress = field(default_factory=Progress)
     best: Best = field(default_factory=Best)
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -116,7 +118,9 @@ class Session:
         """After every update: tell, log now and then, save when due, stop when asked."""
         self.reporter.on_step(event, self.plan.total_steps)
         if event.step % self.log_steps == 0:
-            self.folder.log_later(events.step(event.step, event.loss))
+            record = events.step(event.step, event.loss)
+            self.folder.log_later(record)
+            self.scalars.event(record, self.plan.optimizer.param_groups[0]["lr"])
         if self.checkpoint_steps and event.step % self.checkpoint_steps == 0:
             self.save()
         if self.stop.signal:
@@ -138,6 +142,7 @@ class Session:
         event = replace(event, seconds=event.seconds + time.perf_counter() - began)
         record = events.epoch(event, metrics, better)
         self.folder.log(record)
+        self.scalars.event(record)
         self.history.append(record)
         self.reporter.epoch(event, metrics, best=better and self.plan.val_loader is not None, eta_seconds=self._eta())
         patience = self.plan.settings.patience
@@ -204,11 +209,13 @@ class Session:
             return
         plan = self.plan
         Guard.of(plan.optimizer).settle()  # nothing that has met NaN is saved
+        self.scalars.flush()
         values = {
             "best": self.best.to_json(),
             "lines": self.folder.lines,
             "elapsed": self.elapsed_before + time.perf_counter() - self.started,
             "chosen": plan.chosen,
+            "rate": self.scalars.rate,
             "progress": progress_to_json(self.progress),
         }
         tensors, numbers = state.capture(
@@ -262,6 +269,9 @@ class Session:
         self.best = Best.from_json(values["best"])
         self.elapsed_before = values["elapsed"]
         self.folder.cut(values["lines"])
+        for event in self.folder.events():
+            if event.get("step") == self.progress.step:  # dropped there together with all that came after it
+                self.scalars.event(event, values.get("rate"))
         self.history = [e for e in self.folder.events() if e["event"] == "epoch"]
         self.last_saved = (self.progress.step, time.perf_counter())
         self.__post_init__()

@@ -46,6 +46,7 @@ class Settings:
     workers: int | None = None  # processes reading a user's Dataset
     checkpoint_steps: int | None = None  # save every so many updates (None: at each epoch's end)
     cache: str = "auto"  # auto: keep decoded samples in memory when they fit; off
+    log: str | None = None  # tensorboard: event files in the run folder
     # the data
     target: str | Sequence[str] | None = None
     task: str | None = None  # classification, multilabel, regression, custom
@@ -85,6 +86,7 @@ class SettingsDict(TypedDict, total=False):
     workers: int | None
     checkpoint_steps: int | None
     cache: str
+    log: str | None
     target: str | Sequence[str] | None
     task: str | None
     ignore: str | Sequence[str] | None

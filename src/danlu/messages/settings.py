@@ -112,6 +112,10 @@ SAYINGS: dict[str, Text] = {
         "auto keeps decoded samples in memory when they fit; off",
         "auto：内存放得下就留住解码后的样本；off：不留",
     ),
+    "setting.log": (
+        "also write TensorBoard's event files, into tensorboard/ in the run's folder",
+        "在运行目录的 tensorboard/ 里另写一份 TensorBoard 日志",
+    ),
     "setting.target": ("the column to predict; several: a,b", "要预测的列；几列写成 a,b"),
     "setting.task": (
         "classification, multilabel, regression or custom",

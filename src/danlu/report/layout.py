@@ -50,6 +50,15 @@ def cut(text: str, columns: int) -> str:
     return out
 
 
+def cut_middle(text: str, columns: int) -> str:
+    """``text`` in at most ``columns``: where it is longer, its start and its end around an ellipsis."""
+    if width(text) <= columns:
+        return text
+    start = cut(text, columns // 2)
+    end = cut(text[::-1], columns - 1 - width(start))[::-1]
+    return start + "…" + end
+
+
 def wrap(text: str, columns: int, indent: int = 0, first: int | None = None) -> str:
     """``text`` in lines of at most ``columns``, those after the first indented; the first starts at column ``first``.
 
