@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from itertools import pairwise
 
@@ -260,6 +261,25 @@ def test_characters_that_turn_or_break_text_are_shown_as_codes() -> None:
     page = render(Page("a\u202eb\x00c\ud800d\u2066"))
     assert read(page).all("h1")[0].text() == r"a\u202eb\x00c\ud800d\u2066"
     page.encode("utf-8")
+
+
+def with_numbers(value: object, number: float) -> object:
+    """Contents of a page with every float replaced."""
+    if isinstance(value, float):
+        return number
+    if isinstance(value, tuple):
+        return tuple(with_numbers(v, number) for v in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: with_numbers(getattr(value, f.name), number) for f in fields(value)})
+    return value
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, 1e308, -1e308, 5e-324, 0.0, -1.0])
+@pytest.mark.parametrize("name", ["two", "table", "regression"])
+def test_no_number_breaks_the_page(name: str, number: float) -> None:
+    page = render(with_numbers(PAGES[name], number))  # type: ignore[arg-type]
+    assert not re.search(r"\b(nan|inf)\b", read(page).all("main")[0].text())
+    assert not re.search(r'="[^"]*\b(nan|inf)\b', page)
 
 
 def test_pictures_of_unknown_kinds_are_not_embedded() -> None:

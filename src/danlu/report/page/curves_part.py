@@ -86,7 +86,11 @@ def range_chart(test: RangeTest) -> str:
     y = axis(seen if len(seen) > 1 and start > least else [y for _, y in kept])
     frame = widened(Frame(axis([x for x, _ in kept], log=True), y), y.labels)
     inside = [(x, v if v <= y.high else None) for x, v in kept]
-    mark = upright(frame, test.chosen, both("page.chosen")) if test.chosen and test.chosen > 0 else ""
+    mark = (
+        upright(frame, test.chosen, both("page.chosen"))
+        if test.chosen and finite(test.chosen) and test.chosen > 0
+        else ""
+    )
     title = both("page.range")
     drawn = line_chart(frame, [Line(both("page.loss"), inside, 4)], both("page.lr_log"), name=title, under=mark)
     note = f'<p class="note">{tr("page.range.chosen", rate=f"{test.chosen:.3g}")}</p>' if mark else ""
@@ -97,7 +101,7 @@ def figures(contents: Curves) -> list[Fact]:
     """Peak memory and the time in all."""
     out = [Fact(both("page.memory", device=known_device), size(peak)) for known_device, peak in contents.memory]
     seconds = [p.seconds for p in contents.epochs if p.seconds is not None and finite(p.seconds)]
-    if seconds:
+    if seconds and finite(sum(seconds)):
         out.append(Fact(both("page.seconds"), f"{sum(seconds) / len(seconds):,.3g}\u202fs"))
     if contents.best_epoch is not None:
         out.append(Fact(both("page.best"), f"★ {contents.best_epoch}"))

@@ -32,7 +32,7 @@ def mistakes(found: Sequence[Mistake], labels: Sequence[LabelError]) -> str:
 def mistake(m: Mistake) -> str:
     """ "cat → dog 97.1 %", with the loss below."""
     sure = f' <span class="soft">{escape(value(m.probability, "%"))}</span>' if m.probability is not None else ""
-    if m.loss is None:
+    if m.loss is None or not finite(m.loss):
         return swap(m.truth, m.answer) + sure
     loss = f"{m.loss:.2f}" if 0.1 <= m.loss < 1000 else f"{m.loss:.3g}"
     return f'{swap(m.truth, m.answer)}{sure}<span class="soft under">{tr("page.loss_of", value=loss)}</span>'
@@ -92,4 +92,4 @@ def around(i: Importance, digits: int) -> str:
 
 
 def fixed(number: float, digits: int) -> str:
-    return f"{number:,.{min(digits, 12)}f}".replace("-", "−")
+    return f"{number:,.{min(digits, 12)}f}".replace("-", "−") if abs(number) < 1e12 else value(number)

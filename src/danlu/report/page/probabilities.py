@@ -8,7 +8,7 @@ from danlu.report.page.charts import Frame, Line, axes, columns, diagonal, legen
 from danlu.report.page.contents import Calibration, Curve, Text
 from danlu.report.page.scale import axis, shares
 from danlu.report.page.tables import figure
-from danlu.report.page.words import both, count, joined, short, show, tr, value
+from danlu.report.page.words import both, count, finite, joined, short, show, tr, value
 
 MOST_CURVES = 6
 
@@ -32,9 +32,10 @@ def share_curves(found: Sequence[Curve], kind: str) -> str:
 
 
 def with_area(curve: Curve) -> Text:
-    if curve.area is None:
+    if curve.area is None or not finite(curve.area):
         return curve.name
-    around = f" ({curve.interval.low:.3f} – {curve.interval.high:.3f})" if curve.interval else ""
+    ends = [curve.interval.low, curve.interval.high] if curve.interval else []
+    around = f" ({ends[0]:.3f} – {ends[1]:.3f})" if ends and finite(sum(ends)) else ""
     english, chinese = joined(curve.name)
     return joined((short(english, 28), short(chinese, 28)), " · ", both("page.area"), f" {curve.area:.3f}{around}")
 

@@ -117,7 +117,7 @@ def finite(value: float | None) -> bool:
 
 def value(x: float | None, unit: Unit = "", decimals: int = 1) -> str:
     """A metric as text: "93.1 %" of a share, about four telling digits of anything else, "–" where there is none."""
-    if x is None or not math.isfinite(x):
+    if x is None or not math.isfinite(100 * x):
         return "–"
     if unit == "%":
         return f"{100 * x:.{decimals}f}\u202f%".replace("-", "−")
