@@ -277,6 +277,29 @@ def test_compiled_and_scripted_models() -> None:
     assert (traced.parameters, traced.flops) == (plain.parameters, plain.flops)
 
 
+def test_scripted_parts_take_no_hooks_and_count_for_what_they_are_in() -> None:
+    inner = torch.jit.script(nn.Sequential(nn.Linear(3, 4), nn.ReLU()))
+    net = nn.Sequential(inner, nn.Linear(4, 2))
+    found = summarise(net, torch.randn(5, 3))
+    assert (row(found, "0.0").calls, row(found, "0.0").parameters) == (0, 16)
+    assert (row(found, "").flops, row(found, "1").flops) == (2 * 5 * 3 * 4, 2 * 5 * 4 * 2)
+    alone = summarise(inner, torch.randn(5, 3))
+    assert names(alone) == ["", "0"] and (alone.parameters, alone.flops) == (16, 2 * 5 * 3 * 4)
+
+
+@pytest.mark.parametrize("made", ["weight_norm", "spectral_norm"])
+def test_parametrised_layers_keep_their_state_and_count(made: str) -> None:
+    from torch.nn.utils import parametrizations
+
+    net = nn.Sequential(getattr(parametrizations, made)(nn.Linear(4, 6))).train()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    found = summarise(net, torch.randn(3, 4))
+    assert row(found, "0").flops == 2 * 3 * 4 * 6
+    assert found.parameters == sum(p.numel() for p in net.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    net(torch.randn(3, 4)).sum().backward()
+
+
 def test_where_torchs_counter_fails_the_rest_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     from torch.utils import flop_counter
 

@@ -6,7 +6,7 @@ import copy
 import math
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -67,9 +67,10 @@ def summarise(model: nn.Module, batch: Any) -> Summary:
     device = next((p.device for p in model.parameters()), None)
     if device is not None:
         batch = to_device(batch, device)
-    try:
+    watch = None
+    with suppress(Exception):  # the counter cannot follow this model; a mistake of the model's own is raised below
         watch = _watched(model, batch, counting=True)
-    except Exception:  # the counter cannot follow this model; a mistake of the model's own is raised again here
+    if watch is None:
         watch = _watched(model, batch, counting=False)
     rows = tuple(_rows(model, watch))
     tensors = (t for t in (*model.parameters(), *model.buffers()) if not _uninitialised(t))
@@ -100,12 +101,12 @@ def _copy_of_lazy(model: nn.Module) -> nn.Module:
 class _Watch:
     """What the hooks see of every module: its calls, the shapes of its first output, the FLOPs of its own."""
 
-    def __init__(self, counter: FlopCounterMode | None) -> None:
+    def __init__(self, model: nn.Module, counter: FlopCounterMode | None) -> None:
         self.counter = counter
         self.calls: dict[nn.Module, int] = {}  # in the order of the first calls
         self.shapes: dict[nn.Module, Shapes] = {}
         self.flops: dict[nn.Module, int] = {}
-        self.running: list[nn.Module] = []
+        self.running = [model]  # what runs in no other module that can be watched is the model's
         self.given = 0  # FLOPs that some module has
 
     def total(self) -> int | None:
@@ -114,8 +115,7 @@ class _Watch:
     def settle(self) -> None:
         """What was counted since the last look belongs to the innermost module that runs."""
         total = self.total() or 0
-        if self.running:
-            self.flops[self.running[-1]] = self.flops.get(self.running[-1], 0) + total - self.given
+        self.flops[self.running[-1]] = self.flops.get(self.running[-1], 0) + total - self.given
         self.given = total
 
     def enter(self, module: nn.Module, args: Any) -> None:
@@ -125,24 +125,35 @@ class _Watch:
 
     def leave(self, module: nn.Module, args: Any, output: Any) -> None:
         self.settle()
-        while self.running and self.running.pop() is not module:  # one whose error its parent caught never left
+        while self.running.pop() is not module:  # one whose error its parent caught never left
             pass
         if module not in self.shapes:
             self.shapes[module] = tuple(_shapes(output))
 
 
+class _NoModules(nullcontext[None]):
+    """Instead of the counter's own tracker of modules, which fails in inference mode on modules given a parameter."""
+
+    parents = frozenset({"Global"})
+
+
 def _watched(model: nn.Module, batch: Any, *, counting: bool) -> _Watch:
-    counter = FlopCounterMode(display=False, custom_mapping=_recurrent_formulas()) if counting else None
-    watch = _Watch(counter)
+    counter = None
+    if counting:
+        counter = FlopCounterMode(display=False, custom_mapping=_recurrent_formulas())
+        counter.mod_tracker = _NoModules()  # type: ignore[assignment]
+    watch = _Watch(model, counter)
     with ExitStack() as stack:
         stack.enter_context(_untouched(model))
         for module in model.modules():
-            stack.callback(module.register_forward_pre_hook(watch.enter).remove)
-            stack.callback(module.register_forward_hook(watch.leave).remove)
+            if not isinstance(module, torch.jit.ScriptModule):  # these take no hooks
+                stack.callback(module.register_forward_pre_hook(watch.enter).remove)
+                stack.callback(module.register_forward_hook(watch.leave).remove)
         stack.enter_context(evaluating(model))
         if counter is not None:
             stack.enter_context(counter)
         forward(model, batch)
+        watch.settle()
     return watch
 
 
@@ -237,9 +248,9 @@ def _rows(model: nn.Module, watch: _Watch) -> Iterator[Row]:
 def _in_order(model: nn.Module, watch: _Watch) -> list[tuple[str, nn.Module]]:
     """The modules as they were first called; one that holds parameters but was not, after what it is part of."""
     names = {module: name for name, module in model.named_modules()}
-    order = [(names[module], module) for module in watch.calls]
+    order = [("", model), *((names[module], module) for module in watch.calls if module is not model)]
     for module, name in names.items():
-        if module in watch.calls or next(module.parameters(recurse=False), None) is None:
+        if module is model or module in watch.calls or next(module.parameters(recurse=False), None) is None:
             continue
         placed = [other for other, _ in order]
         parent = name.rpartition(".")[0]
