@@ -32,7 +32,7 @@ LEVELS = (
     ("plan",),
     ("record",),
     ("session",),
-    ("beside",),
+    ("beside", "showing"),
     ("finish", "opening"),
     ("api",),
     ("cli",),

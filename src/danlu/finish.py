@@ -20,12 +20,13 @@ from danlu.device import kept_randomness
 from danlu.doubts import Trained, doubts_of_results
 from danlu.evaluate import Beside, Evaluation
 from danlu.lookup import first_line, is_reference
-from danlu.messages import say
+from danlu.messages import say, spoken
 from danlu.plan import Plan
 from danlu.predict import test_results
 from danlu.report import events
 from danlu.report.card import model_card
 from danlu.session import Session, monitor
+from danlu.showing import write_page
 from danlu.types import Choice
 from danlu.weights import save_model
 
@@ -41,6 +42,7 @@ def finish(session: Session) -> dict[str, Any]:
     best = next((e for e in session.history if e["epoch"] == session.best.epoch), None)
     if best is not None:
         results |= {k: v for k, v in best["metrics"].items() if k.startswith("val/")}
+    tested = None
     if plan.test_loader is not None:
         tested = session.evaluate(plan.test_loader, keep=True, linear=_beside(session))
         for name, value in tested.metrics.items():
@@ -54,6 +56,7 @@ def finish(session: Session) -> dict[str, Any]:
     session.folder.write_text("README.md", model_card(session.folder.path.name, plan.schema, config, results))
     for doubt in doubts_of_results(_trained(session, results)):
         session.doubt(doubt)
+    _page(session, results, tested)
     session.folder.log(events.done(results, str(session.folder.path)))
     session.reporter.done(results, session.folder.path, next_commands(session))
     return results
@@ -67,6 +70,19 @@ def _trained(session: Session, results: dict[str, Any]) -> Trained:
     if not _from_files(session):
         longer = f"danlu.train(…, epochs={epochs})"
     return Trained(plan.task.name, monitor(plan)[0], results, session.history, rows, str(session.folder.path), longer)
+
+
+def _page(session: Session, results: dict[str, Any], tested: Evaluation | None) -> None:
+    """report.html; where it cannot be made (the user's own code fails once more), that is said, and nothing is lost."""
+    try:
+        in_both = []
+        for name in ("en", "zh"):
+            with spoken(name):
+                in_both.append(session.doubts_of_data() + doubts_of_results(_trained(session, results)))
+        write_page(session, results, tested, list(zip(*in_both)))
+    except Exception as error:
+        session.folder.note(traceback.format_exc())
+        session.reporter.notice(say("page.failed", error=first_line(error)))
 
 
 def _from_files(session: Session) -> bool:

@@ -15,9 +15,6 @@ import torch
 from danlu import record
 from danlu import run as run_folder
 from danlu.checkpoint import Saver, latest
-from danlu.data.columns import Columns
-from danlu.data.duplicates import copies_of_training
-from danlu.doubts import Doubt, doubts_of_data
 from danlu.errors import DanluError
 from danlu.interrupts import caught_signals
 from danlu.lookup import optional
@@ -62,7 +59,7 @@ def open_session(asked: Asked, run: str | Path | None) -> Iterator[Session]:
         facts = start_facts(session)
         if not began:
             try:
-                session.begin(now, choices, facts, _doubts(session))
+                session.begin(now, choices, facts)
             except DanluError:  # no space, or not writable: leave nothing behind
                 folder.discard()
                 raise
@@ -85,16 +82,6 @@ def open_session(asked: Asked, run: str | Path | None) -> Iterator[Session]:
             raise
         finally:
             saver.wait()
-
-
-def _doubts(session: Session) -> list[Doubt]:
-    """What is doubtful about the data before anything is trained on them."""
-    plan, target = session.plan, None
-    if plan.schema.task == "classification" and isinstance(plan.data.train, Columns):
-        target = plan.data.train.column(-1)
-    copies = copies_of_training(plan.data)
-    weighted = plan.settings.class_weights is not None
-    return doubts_of_data(plan.data, plan.schema.classes, target, copies, weighted=weighted)
 
 
 def expanded(asked: Asked) -> Asked:

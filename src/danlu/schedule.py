@@ -111,11 +111,15 @@ class ByStep:
         self.base = [g["lr"].item() if isinstance(g["lr"], Tensor) else g["lr"] for g in optimizer.param_groups]
         self.moves = name != "constant" or warmup > 0
 
+    def shape(self, step: int) -> float:
+        """What the base rates are multiplied by for the update with this many updates before it."""
+        return self._shape(step, self.steps, self.warmup)
+
     def before_step(self, step: int) -> None:
         """Set the rates for the update with this many updates before it."""
         if not self.moves:
             return
-        factor = self._shape(step, self.steps, self.warmup)
+        factor = self.shape(step)
         for group, base in zip(self._optimizer.param_groups, self.base):
             rate = base * factor
             if type(group["lr"]) is float:

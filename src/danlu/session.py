@@ -15,8 +15,10 @@ import torch
 from danlu import record, state
 from danlu import run as run_folder
 from danlu.checkpoint import Checkpoint, Saver, latest
+from danlu.data.columns import Columns
+from danlu.data.duplicates import copies_of_training
 from danlu.device import agree
-from danlu.doubts import Doubt
+from danlu.doubts import Doubt, doubts_of_data
 from danlu.errors import DanluError, Interrupted
 from danlu.evaluate import Beside, Evaluation, evaluate
 from danlu.guard import Guard
@@ -82,7 +84,7 @@ class Session:
 
     # beginning and going on -------------------------------------------------------------------------------------------
 
-    def begin(self, asked: dict[str, Any], choices: list[Choice], facts: events.Start, doubts: list[Doubt]) -> None:
+    def begin(self, asked: dict[str, Any], choices: list[Choice], facts: events.Start) -> None:
         """Write down what a new run starts from, before its first step; a full disk is told here."""
         self.folder.check_space(state_size(self.plan))
         self.folder.write_settings({**asked, "chosen": self.plan.chosen}, say("record.title", folder=self.folder.path))
@@ -93,8 +95,17 @@ class Session:
             self.folder.log(events.choice(choice))
         for bad in self.plan.data.bad:
             self.folder.log(events.bad(bad))
-        for doubt in doubts:
+        for doubt in self.doubts_of_data():
             self.doubt(doubt)
+
+    def doubts_of_data(self) -> list[Doubt]:
+        """What is doubtful about the data, whatever is trained on them."""
+        plan, target = self.plan, None
+        if plan.schema.task == "classification" and isinstance(plan.data.train, Columns):
+            target = plan.data.train.column(-1)
+        copies = copies_of_training(plan.data)
+        weighted = plan.settings.class_weights is not None
+        return doubts_of_data(plan.data, plan.schema.classes, target, copies, weighted=weighted)
 
     def doubt(self, doubt: Doubt) -> None:
         """Tell what makes a figure doubtful, and keep it with the run."""

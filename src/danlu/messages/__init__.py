@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from danlu.messages import data, doubts, environment, explain, loader, model, page, run, settings, tables, train
+from danlu.messages import (
+    data,
+    doubts,
+    environment,
+    explain,
+    loader,
+    model,
+    page,
+    run,
+    settings,
+    showing,
+    tables,
+    train,
+)
 from danlu.messages.base import ErrorText, Text, language, merge, set_language, spoken, text
 
 __all__ = ["ERRORS", "SAYINGS", "ErrorText", "Text", "language", "say", "set_language", "spoken", "text"]
 
-_ROOMS = (data, doubts, environment, explain, loader, model, page, run, settings, tables, train)
+_ROOMS = (data, doubts, environment, explain, loader, model, page, run, settings, showing, tables, train)
 
 ERRORS: dict[str, ErrorText] = merge(*(room.ERRORS for room in _ROOMS))
 SAYINGS: dict[str, Text] = merge(*(room.SAYINGS for room in _ROOMS))

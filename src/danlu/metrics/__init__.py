@@ -2,8 +2,19 @@
 
 from danlu.metrics.measured import Measured, measure, values
 from danlu.metrics.meter import Meter
-from danlu.metrics.resample import wilson
+from danlu.metrics.resample import Z, wilson
 from danlu.metrics.rows import METRICS, metrics_for
 from danlu.metrics.trivial import baseline, trivial_answer
 
-__all__ = ["METRICS", "Measured", "Meter", "baseline", "measure", "metrics_for", "trivial_answer", "values", "wilson"]
+__all__ = [
+    "METRICS",
+    "Measured",
+    "Meter",
+    "Z",
+    "baseline",
+    "measure",
+    "metrics_for",
+    "trivial_answer",
+    "values",
+    "wilson",
+]

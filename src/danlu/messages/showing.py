@@ -1,0 +1,68 @@
+"""Texts that a finished run's page is filled with: the verdict, and what things are called there."""
+
+from __future__ import annotations
+
+from danlu.messages.base import ErrorText, Text
+
+ERRORS: dict[str, ErrorText] = {}
+
+SAYINGS: dict[str, Text] = {
+    "showing.data": ("data", "数据"),
+    "showing.model": ("model", "模型"),
+    "showing.date": ("date", "日期"),
+    "showing.duration": ("duration", "用时"),
+    "showing.seed": ("seed", "随机种子"),
+    "showing.device": ("device", "设备"),
+    "showing.no_test": (
+        "This run has no test part: nothing says how good it is.",
+        "这次训练没有测试集：好坏无从说起。",
+    ),
+    "showing.good": (
+        "On {rows} test rows that training never saw, {metric} is {value} (95 % interval {low} to {high}).",
+        "在训练从未见过的 {rows} 个测试样本上，{metric}为 {value}（95 % 区间 {low} 至 {high}）。",
+    ),
+    "showing.good_alone": (
+        "On {rows} test rows that training never saw, {metric} is {value}.",
+        "在训练从未见过的 {rows} 个测试样本上，{metric}为 {value}。",
+    ),
+    "showing.against.trivial_linear": (
+        "Without looking at the input one reaches {trivial}; a linear model on raw features {linear}.",
+        "不看输入就能到 {trivial}；在原始特征上的线性模型能到 {linear}。",
+    ),
+    "showing.against.trivial": (
+        "Without looking at the input one reaches {trivial}.",
+        "不看输入就能到 {trivial}。",
+    ),
+    "showing.against.linear": (
+        "A linear model on raw features reaches {linear}.",
+        "原始特征上的线性模型能到 {linear}。",
+    ),
+    "showing.against.none": ("There is no baseline to hold it against.", "没有可对照的基线。"),
+    "showing.trust": (
+        "Nothing that danlu checks speaks against it, for data like the test part.",
+        "对与测试集同类的数据，danlu 检查过的各项都没有发现问题。",
+    ),
+    "showing.trust_notes": (
+        "It can be believed within that interval, for data like the test part; read the notes below.",
+        "对与测试集同类的数据，可以在上述区间内采信；请看下面的备注。",
+    ),
+    "showing.doubt": ("Do not rely on it yet: {what}.", "先别急着采信：{what}。"),
+    "showing.heat": (
+        "SmoothGrad: how strongly the answer reacts to each pixel, averaged over 25 noisy copies of the picture.",
+        "SmoothGrad：答案对每个像素有多敏感，在 25 张加噪图片上取平均。",
+    ),
+    "page.failed": (
+        "report.html could not be made: {error}; log.txt has more",
+        "没能生成 report.html：{error}；详见 log.txt",
+    ),
+    "page.trap.mape": (
+        "Truths near zero make it enormous, and it prefers answers that are too small.",
+        "真值接近零时会大得离谱，而且偏爱偏小的预测。",
+    ),
+    "page.trap.accuracy": ("Says little where one class is most of the rows.", "某一类占大多数时，它说明不了什么。"),
+    "page.trap.calibration_error": (
+        "Between confidence and the share that is right; never quite 0 on few rows.",
+        "置信度与实际正确率之差；样本少时不会正好是 0。",
+    ),
+    "page.trap.micro_f1": ("With one class a row this is accuracy.", "每行只有一类时，它就是准确率。"),
+}

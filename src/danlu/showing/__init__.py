@@ -1,0 +1,205 @@
+"""A finished run as a page: what report.html shows of it, gathered in one place."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from danlu.data import order
+from danlu.data.columns import Columns
+from danlu.data.duplicates import copies_of_training
+from danlu.doubts import HEADLINES, Doubt
+from danlu.evaluate import Evaluation
+from danlu.messages import language
+from danlu.plan import Plan
+from danlu.report.page import contents as c
+from danlu.report.page import render
+from danlu.schedule import ByStep
+from danlu.session import Session, monitor
+from danlu.showing.samples import Gallery
+from danlu.showing.tested import mistakes_of, results_of, suspects_of
+from danlu.showing.texts import both, name_of_metric, told, unit_of
+from danlu.showing.why import model_of, summary_of, why_of
+
+SAMPLES = 12  # of the training rows
+RATES = 200  # points of the learning rate's curve
+
+
+def write_page(
+    session: Session, results: Mapping[str, Any], tested: Evaluation | None, doubts: Sequence[tuple[Doubt, Doubt]]
+) -> None:
+    """report.html in the run folder; each doubt comes in English and in Chinese."""
+    plan = session.plan
+    summary = summary_of(plan)
+    name = str(plan.model_config["model"].get("name") or type(plan.model).__name__)
+    tests: tuple[c.Results, ...] = ()
+    mistakes: tuple[c.Mistake, ...] = ()
+    suspects: tuple[c.LabelError, ...] = ()
+    why = c.Why()
+    if tested is not None and tested.decoded is not None and hasattr(plan.data.test, "__len__"):
+        gallery = Gallery(plan.data.test, plan.schema)
+        tests = (results_of(plan.schema, results, tested, gallery),)
+        mistakes = mistakes_of(plan.schema, tested, gallery)
+        suspects = suspects_of(plan.schema, tested, gallery)
+        why = why_of(plan, tested, gallery, summary)
+    page = c.Page(
+        session.folder.path.name,
+        "zh" if language() == "zh" else "en",
+        _facts(session, name),
+        _verdict(plan, results, tests, doubts),
+        _data(plan),
+        _curves(session),
+        tests,
+        mistakes,
+        suspects,
+        why,
+        model_of(name, summary),
+        _reproduce(session),
+    )
+    session.folder.write_text("report.html", render(page))
+
+
+def _facts(session: Session, name: str) -> tuple[c.Fact, ...]:
+    plan, seconds = session.plan, session.elapsed_before + time.perf_counter() - session.started
+    return (
+        c.Fact(told("showing.data"), plan.data.name),
+        c.Fact(told("showing.model"), name),
+        c.Fact(told("showing.date"), time.strftime("%Y-%m-%d %H:%M")),
+        c.Fact(told("showing.duration"), both(lambda: _duration(seconds))),
+    )
+
+
+def _duration(seconds: float) -> str:
+    from danlu.report.layout import duration
+
+    return duration(seconds)
+
+
+def _verdict(
+    plan: Plan, results: Mapping[str, Any], tests: tuple[c.Results, ...], doubts: Sequence[tuple[Doubt, Doubt]]
+) -> c.Verdict:
+    name = HEADLINES.get(plan.task.name, "")
+    headline = next((m for t in tests for m in t.metrics if m.name == name_of_metric(name)), None)
+    findings = tuple(_finding(*pair) for pair in doubts)
+    if headline is None:
+        return c.Verdict((told("showing.no_test"),), findings=findings)
+    rows, shown = f"{results['test/rows']:,}", {"metric": headline.name, "value": _figure(headline, headline.value)}
+    between = headline.interval
+    if between is not None:
+        low, high = _figure(headline, between.low), _figure(headline, between.high)
+        first = told("showing.good", rows=rows, low=low, high=high, **shown)
+    else:
+        first = told("showing.good_alone", rows=rows, **shown)
+    beside = {"trivial": headline.trivial, "linear": headline.linear}
+    known = {k: _figure(headline, v) for k, v in beside.items() if v is not None}
+    second = told(f"showing.against.{'_'.join(known)}", **known) if known else told("showing.against.none")
+    worst = next((f for f in findings if f.severity == "warning"), None)
+    if worst is not None:
+        third = told("showing.doubt", what=worst.what)
+    else:
+        third = told("showing.trust_notes" if findings else "showing.trust")
+    said = told("baseline." + plan.task.name), told("linear.what")
+    return c.Verdict((first, second, third), headline, *said, findings)
+
+
+def _figure(metric: c.Metric, value: float) -> str:
+    from danlu.report.layout import number
+
+    return f"{100 * value:.1f} %" if metric.unit == "%" else number(value)
+
+
+def _finding(english: Doubt, chinese: Doubt) -> c.Finding:
+    def text(part: str) -> c.Text:
+        from danlu.messages import spoken
+
+        with spoken("en"):
+            one = str(getattr(english.told, part))
+        with spoken("zh"):
+            other = str(getattr(chinese.told, part))
+        return one if one == other else (one, other)
+
+    return c.Finding(english.told.code, english.severity, text("what"), english.told.where, text("why"), text("fix"))
+
+
+def _data(plan: Plan) -> c.Data:
+    data, schema = plan.data, plan.schema
+    parts = {name: getattr(data, name) for name in ("train", "val", "test")}
+    known = {name: part for name, part in parts.items() if part is not None and hasattr(part, "__len__")}
+    fields = tuple(
+        c.FieldRow(f.name, f.kind, f.role, f.why, f.missing or None, len(f.classes) or None) for f in schema.fields
+    )
+    bars: tuple[c.ClassBars, ...] = ()
+    if schema.task == "classification" and schema.classes and all(isinstance(p, Columns) for p in known.values()):
+        counts = [torch.bincount(p.column(-1).cpu(), minlength=len(schema.classes)) for p in known.values()]
+        rows = tuple(tuple(int(n[k]) for n in counts) for k in range(len(schema.classes)))
+        bars = (c.ClassBars(tuple(schema.classes), rows),)
+    copies = copies_of_training(data)
+    duplicates = tuple(
+        c.Duplicate(((part.part, getattr(data, part.part).name(i)), ("train", data.train.name(j))))
+        for part in copies
+        for i, j in part.examples
+    )
+    return c.Data(
+        tuple(c.Part(name, len(part)) for name, part in known.items()),
+        fields,
+        bars,
+        _gallery(plan) if "train" in known else (),
+        tuple(c.BadRow(b.where, b.why) for b in data.bad[:100]),
+        len(data.bad) or None,
+        duplicates,
+        sum(part.count for part in copies) or None,
+    )
+
+
+def _gallery(plan: Plan) -> tuple[c.Sample, ...]:
+    gallery = Gallery(plan.data.train, plan.schema)
+    rows = order.permutation(plan.settings.seed, 0, len(gallery))[:SAMPLES].tolist()
+    labels = [""] * len(rows)
+    if plan.schema.task == "classification" and isinstance(plan.data.train, Columns) and plan.schema.classes:
+        numbers = plan.data.train.column(-1)[rows].tolist()
+        names = plan.schema.classes
+        labels = [names[k] if 0 <= k < len(names) else str(k) for k in numbers]
+    return tuple(gallery.sample(i, label) for i, label in zip(rows, labels))
+
+
+def _curves(session: Session) -> c.Curves:
+    plan, name = session.plan, monitor(session.plan)[0]
+    metric = name.removeprefix("val/")
+    points = []
+    for e in session.history:
+        m, seconds = e["metrics"], max(e["seconds"], 1e-9)
+        points.append(
+            c.EpochPoint(
+                e["epoch"],
+                m.get("train/loss"),
+                m.get("val/loss"),
+                m.get(name) if metric != "loss" else None,
+                e["rows"] / seconds,
+                e["waited"] / seconds,
+                e["seconds"],
+            )
+        )
+    schedule, rates = plan.schedule, []
+    if isinstance(schedule, ByStep) and schedule.moves:
+        steps = session.progress.step
+        for step in sorted({round(k * max(0, steps - 1) / RATES) for k in range(RATES + 1)}):
+            rates.append((step, schedule.base[0] * schedule.shape(step - session.progress.began)))
+    best = session.best.epoch if plan.val_loader is not None else None
+    shown = name_of_metric(metric) if metric != "loss" else ""
+    return c.Curves(tuple(points), best, shown, unit_of(metric), tuple(r for r in rates if r[1] >= 0))
+
+
+def _reproduce(session: Session) -> c.Reproduce:
+    folder = session.folder
+    versions = tuple((str(k), str(v)) for k, v in folder.read_env().items())
+    hashes = tuple(
+        (f"model/{p.name}", hashlib.sha256(p.read_bytes()).hexdigest()) for p in sorted(folder.model.iterdir())
+    )
+    text = (folder.path / "run.toml").read_text(encoding="utf-8")
+    plan = session.plan
+    facts = (c.Fact(told("showing.seed"), str(plan.settings.seed)), c.Fact(told("showing.device"), str(plan.device)))
+    return c.Reproduce("", text, versions, hashes, facts)

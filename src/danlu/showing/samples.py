@@ -1,0 +1,104 @@
+"""Rows of a part as a person sees them: the picture the model got, or a table's row."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from danlu.data.columns import Columns
+from danlu.data.seeded import name_of
+from danlu.device import kept_randomness
+from danlu.report.layout import number
+from danlu.report.page.contents import Picture, Sample
+from danlu.types import Field, Schema
+
+SIDE = 96  # a thumbnail's longer side, pixels; a smaller image stays as it is
+LOSSLESS = 40  # up to here PNG is as small as JPEG
+
+
+class Gallery:
+    """The rows of one part as samples, each made once: a user's own code is asked for a row no more than once."""
+
+    def __init__(self, part: Any, schema: Schema) -> None:
+        self.part, self.schema = part, schema
+        self._made: dict[int, Sample] = {}
+
+    def __len__(self) -> int:
+        return len(self.part)
+
+    def sample(self, i: int, label: str = "") -> Sample:
+        """Row ``i``; ``label`` is shown below it."""
+        if i not in self._made:
+            self._made[i] = self._make(i)
+        made = self._made[i]
+        return made if not label else Sample(made.where, made.picture, made.row, made.text, label)
+
+    def _make(self, i: int) -> Sample:
+        where = name_of(self.part, i)
+        if isinstance(self.part, Columns) and self.schema.origin == "table":
+            return Sample(where, row=_cells(self.schema, self.part, i))
+        with kept_randomness(seed=0):
+            first = self._first_input(i)
+        if first is None:
+            return Sample(where)
+        shown = picture(first, self.schema.inputs[0] if self.schema.inputs else None)
+        if shown is not None:
+            return Sample(where, picture=shown)
+        values = first.reshape(-1)[:8].tolist() if first.dtype is not torch.bool else []
+        return Sample(where, row=tuple((str(k), number(float(v))) for k, v in enumerate(values)))
+
+    def _first_input(self, i: int) -> Tensor | None:
+        if isinstance(self.part, Columns):
+            row = torch.tensor([i]) if self.part.index is None else self.part.index[i : i + 1]
+            return self.part.tensors[0].index_select(0, row)[0]
+        sample = self.part[i]
+        while isinstance(sample, (tuple, list, dict)) and len(sample):
+            sample = next(iter(sample.values())) if isinstance(sample, dict) else sample[0]
+        return sample if isinstance(sample, Tensor) else None
+
+
+def picture(image: Tensor, field: Field | None) -> Picture | None:
+    """A thumbnail of an image (C, H, W) of 1 or 3 channels: bytes as they are, standardised numbers put back by the
+    field's mean and std, others stretched from their smallest to their largest. None for what is no image.
+    """
+    if image.ndim != 3 or image.shape[0] not in (1, 3) or min(image.shape[1:]) < 4:
+        return None
+    pixels = image.detach().cpu().float()
+    if image.dtype == torch.uint8:
+        pixels = pixels / 255
+    elif field is not None and field.mean and len(field.mean) in (1, image.shape[0]):
+        pixels = pixels * torch.tensor(field.std).view(-1, 1, 1) + torch.tensor(field.mean).view(-1, 1, 1)
+    else:
+        low, high = pixels.aminmax()
+        pixels = (pixels - low) / (high - low).clamp(min=1e-12)
+    values = (pixels.nan_to_num().clamp(0, 1) * 255).round().byte().numpy()
+    made = Image.fromarray(values[0] if len(values) == 1 else values.transpose(1, 2, 0))
+    made.thumbnail((SIDE, SIDE))
+    lossless = max(made.size) <= LOSSLESS
+    buffer = io.BytesIO()
+    made.save(buffer, **({"format": "PNG"} if lossless else {"format": "JPEG", "quality": 75}))
+    return Picture(buffer.getvalue(), "image/png" if lossless else "image/jpeg")
+
+
+def _cells(schema: Schema, part: Columns, i: int) -> tuple[tuple[str, str], ...]:
+    """A table's row as column=value, from what is stored of it; a missing value is a dash."""
+    row = torch.tensor([i]) if part.index is None else part.index[i : i + 1]
+    stored = [t.index_select(0, row)[0].tolist() for t in part.tensors[:2]]
+    shown, numbers, codes = {}, iter(stored[0]), iter(stored[1] if len(stored) > 1 and _has_codes(schema) else ())
+    for f in schema.inputs:
+        if f.kind == "number":
+            value = float(next(numbers)) * (f.std[0] if f.std else 1.0) + (f.mean[0] if f.mean else 0.0)
+            shown[f.name] = "–" if value != value else f"{value:,.6g}"
+    for f in schema.inputs:
+        if f.kind == "category":
+            code = int(next(codes))  # 0: missing, or never seen in training
+            shown[f.name] = f.classes[code - 1] if 0 < code <= len(f.classes) else "–"
+    return tuple((f.name, shown[f.name]) for f in schema.inputs if f.name in shown)
+
+
+def _has_codes(schema: Schema) -> bool:
+    return any(f.kind == "category" for f in schema.inputs)

@@ -1,0 +1,77 @@
+"""Texts of a page in both languages at once, and its metrics out of a run's results."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from danlu.messages import SAYINGS, say, spoken
+from danlu.metrics import METRICS
+from danlu.report.lines import metric_name
+from danlu.report.page.contents import Interval, Metric, Text, Unit
+
+PERCENT = frozenset({"accuracy", "balanced_accuracy", "exact_match", "top5_accuracy", "calibration_error", "mape"})
+
+
+def both(make: Callable[[], str]) -> Text:
+    """What ``make`` says in English and in Chinese."""
+    with spoken("en"):
+        english = make()
+    with spoken("zh"):
+        chinese = make()
+    return english if english == chinese else (english, chinese)
+
+
+def told(key: str, **facts: Any) -> Text:
+    """A saying in both languages; facts that are pairs themselves are taken in the same language."""
+
+    def one(language: int) -> str:
+        return say(key, **{k: v[language] if isinstance(v, tuple) else v for k, v in facts.items()})
+
+    with spoken("en"):
+        english = one(0)
+    with spoken("zh"):
+        chinese = one(1)
+    return english if english == chinese else (english, chinese)
+
+
+def name_of_metric(name: str) -> Text:
+    return both(lambda: metric_name(name))
+
+
+def unit_of(name: str) -> Unit:
+    return "%" if name in PERCENT else ""
+
+
+def metrics_of(task: str, results: Mapping[str, Any], also: Mapping[str, Text]) -> tuple[Metric, ...]:
+    """Every metric of the test; ``also`` has the intervals' kinds in both languages by what they are called in one."""
+    found = []
+    for name, known in METRICS.get(task, {}).items():
+        value = results.get(f"test/{name}")
+        if value is None or math.isnan(value):
+            continue
+        better: Literal["higher", "lower"] = "higher" if known.greater else "lower"
+        note = told(f"page.trap.{name}") if f"page.trap.{name}" in SAYINGS else ""
+        trivial, linear = (_known(results.get(f"test/{name}_{part}")) for part in ("baseline", "linear"))
+        interval = interval_of(results, f"test/{name}", also)
+        found.append(Metric(name_of_metric(name), value, interval, trivial, linear, better, unit_of(name), note))
+    return tuple(found)
+
+
+def interval_of(row: Mapping[str, Any], key: str, also: Mapping[str, Text] | None = None) -> Interval | None:
+    low, high = _known(row.get(f"{key}_low")), _known(row.get(f"{key}_high"))
+    if low is None or high is None:
+        return None
+    kind = str(row.get(f"{key}_interval", ""))
+    return Interval(low, high, (also or {}).get(kind, kind))
+
+
+def kinds_of_interval() -> dict[str, Text]:
+    """The names that intervals have in either language, each with both."""
+    named = [told("interval.wilson"), told("interval.jackknife"), told("interval.bootstrap", resamples="1,000")]
+    return {one: pair for pair in named for one in (pair if isinstance(pair, tuple) else (pair,))}
+
+
+def _known(value: Any) -> float | None:
+    return None if value is None or math.isnan(value) else float(value)
