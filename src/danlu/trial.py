@@ -91,7 +91,8 @@ def _explained(reason: Exception, model: nn.Module, batch: Any, place: list[str]
     if "dtype" in first_line or "scalar type" in first_line:
         if not place:  # forward is over: the loss
             return DanluError("DL245", where=type(model).__name__, got=_describe(batch), reason=first_line)
-        return DanluError("DL244", where=place[0], got=place[1], reason=first_line)
+        line = say("dtype.whole" if "Embedding" in place[0] else "dtype.float")
+        return DanluError("DL244", where=place[0], got=place[1], reason=first_line, line=line)
     if place:
         return DanluError("DL242", where=place[0], got=place[1], reason=first_line, model=type(model).__name__)
     return DanluError("DL243", where=type(model).__name__, got=_describe(batch), reason=first_line)
