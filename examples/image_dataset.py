@@ -41,9 +41,9 @@ def main() -> danlu.Run:
     still = transforms.Compose(fixed)
     moved = transforms.Compose([transforms.RandomAffine(degrees=8, translate=(0.1, 0.1)), *fixed])
     train_set, same_unmoved, test_set = Photos("train", moved), Photos("train", still), Photos("t10k", still)
-    learnt = [i for i in range(len(train_set)) if i % 10]
-    held_out = [i for i in range(len(train_set)) if i % 10 == 0]
+    learnt, held_out = range(600), range(600, 800)  # not all of them: this is to be over in a few seconds
 
+    torch.manual_seed(0)
     model = nn.Sequential(
         nn.Conv2d(3, 64, 3, padding=1),  # (B, 3, 32, 32) -> (B, 64, 32, 32)
         nn.BatchNorm2d(64),
@@ -53,7 +53,7 @@ def main() -> danlu.Run:
         nn.Linear(64 * 16 * 16, 10),
     )
     run = danlu.train(  # a DataLoader's batch size, order, drop_last, collate_fn and workers are taken over
-        DataLoader(Subset(train_set, learnt), batch_size=32, shuffle=True, drop_last=True, num_workers=2),
+        DataLoader(Subset(train_set, learnt), batch_size=32, shuffle=True, drop_last=True),
         DataLoader(test_set, batch_size=256),
         val=Subset(same_unmoved, held_out),
         model=model,

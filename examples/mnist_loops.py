@@ -77,9 +77,9 @@ def main() -> tuple[list[float], float]:
     model = Net().to(device)
     loss_of = nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
-    schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=3, gamma=0.3)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.3)
     losses, accuracy = [], 0.0
-    for epoch in range(5):
+    for epoch in range(4):
         losses.append(train(train_loader, model, loss_of, optimizer))
         schedule.step()  # once an epoch, after its updates
         found, accuracy = test(test_loader, model, loss_of)

@@ -1,4 +1,4 @@
-"""Texts of different lengths: cut into words, numbered, padded to one batch by pad_sequence, classified by a small model."""
+"""Texts of different lengths: cut into words, numbered, padded by pad_sequence, and told apart by a small model."""
 
 import csv
 import inspect
@@ -73,6 +73,7 @@ def main() -> tuple[danlu.Run, danlu.Predictor, Texts]:
     number = {word: i for i, (word, _) in enumerate(common, start=2)}
     train_set, test_set = Texts(train_rows, number, classes), Texts(test_rows, number, classes)
 
+    torch.manual_seed(0)
     run = danlu.train(
         DataLoader(train_set, batch_size=64, shuffle=True, collate_fn=padded),
         DataLoader(test_set, batch_size=256, collate_fn=padded),
