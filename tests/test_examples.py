@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 import danlu
 from conftest import ROOT
@@ -99,7 +100,7 @@ def test_regression_clipped() -> None:
     def watch(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         largest.append(max(float(p.grad.abs().max()) for g in optimizer.param_groups for p in g["params"]))
 
-    hook = torch.optim.optimizer.register_optimizer_step_pre_hook(watch)
+    hook = register_optimizer_step_pre_hook(watch)
     try:
         run = result("regression_clipped")
     finally:
