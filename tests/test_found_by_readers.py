@@ -128,3 +128,42 @@ def test_numbers_of_words_that_are_not_whole_are_told_the_right_cure() -> None:
     with pytest.raises(danlu.DanluError) as caught:
         danlu.train(TensorDataset(X.double(), Y), model=net(), epochs=1)
     assert caught.value.code == "DL244" and "x.float()" in caught.value.fix
+
+
+class Ends(nn.Module):
+    """A model whose last step is ``last``, with one or two output units."""
+
+    def __init__(self, last: Any, units: int) -> None:
+        super().__init__()
+        self.layer, self.last = nn.Linear(4, units), last
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.layer(x))
+
+
+TWICE = {
+    "softmax": (lambda z: z.softmax(1), 2, nn.CrossEntropyLoss),
+    "a softmax layer": (nn.Softmax(dim=1), 2, nn.CrossEntropyLoss),
+    "sigmoid": (torch.sigmoid, 1, nn.BCEWithLogitsLoss),
+    "sigmoid, then squeeze": (lambda z: torch.sigmoid(z).squeeze(1), 1, nn.BCEWithLogitsLoss),
+}
+ONCE = {
+    "logits": (lambda z: z, 2, nn.CrossEntropyLoss),
+    "log-softmax, which may be taken twice": (lambda z: z.log_softmax(1), 2, nn.CrossEntropyLoss),
+    "numbers that look like probabilities": (lambda z: z.abs() / z.abs().sum(1, keepdim=True), 2, nn.CrossEntropyLoss),
+    "a sigmoid inside": (lambda z: torch.sigmoid(z) * 8 - 4, 1, nn.BCEWithLogitsLoss),
+    "a sigmoid for BCELoss": (torch.sigmoid, 1, nn.BCELoss),
+}
+
+
+@pytest.mark.parametrize("case", [*TWICE, *ONCE])
+@pytest.mark.parametrize("named", [False, True], ids=["object", "name"])
+def test_a_softmax_or_sigmoid_that_the_loss_takes_again_is_told(
+    case: str, named: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last, units, loss = (TWICE | ONCE)[case]
+    data = (X, Y.float() if units == 1 else Y)
+    run = danlu.train(data, model=Ends(last, units), loss=loss.__name__ if named else loss(), epochs=1, run="run")
+    told = capsys.readouterr().err
+    assert ("takes one itself" in told) == (case in TWICE)
+    assert run.metrics["test/rows"] > 0

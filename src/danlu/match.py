@@ -22,7 +22,7 @@ from danlu.loop import row_names
 from danlu.settings import Settings
 from danlu.tasks import Criterion, Task
 from danlu.tasks.classification import check_labels
-from danlu.trial import few_batches, one_batch
+from danlu.trial import few_batches, one_batch, taken_twice
 from danlu.types import Field, Schema
 
 
@@ -53,9 +53,10 @@ def try_one_batch(
     model: nn.Module,
     loader: Loader,
     data: Data,
-    device: torch.device,
+    decisions: Decisions,
 ) -> tuple[Schema, Task, Criterion | None]:
     """The criterion; and the task, where only the loss and the model's answer can tell it (a user's own data)."""
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
     batch = next(iter(few_batches(loader, 1)), None)
     if batch is None:
         raise DanluError("DL304")
@@ -73,6 +74,9 @@ def try_one_batch(
     if settings.check:
         task.check(answer, target, schema, criterion, model=model, row=_row_of_first_batch(loader))
         one_batch(model, batch, criterion, device)
+        twice = taken_twice(answer, criterion)
+        if twice is not None and not decisions.before:
+            decisions.tell(twice)
         if schema.task == "classification" and isinstance(answer, Tensor):
             _check_all_labels(model, loader, data, criterion, answer)
     return schema, task, criterion

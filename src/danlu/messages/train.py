@@ -250,6 +250,11 @@ SAYINGS: dict[str, Text] = {
         "danlu.load({path!r}, model=net)   # net: the same network, made by the lines of your script",
         "danlu.load({path!r}, model=net)   # net：用你脚本里同样的代码建出的网络",
     ),
+    "loss.twice": (
+        "the model ends with a {step}, and {loss} takes one itself: twice, it learns little. "
+        "Let forward return the numbers before the {step}",
+        "模型的最后一步是 {step}，而 {loss} 自己还会再做一次：做两次就学不到多少。请让 forward 返回 {step} 之前的数",
+    ),
     "val.nan": (
         "the validation loss is not a number: the model's answers or the validation rows hold NaN",
         "验证损失是 NaN：模型的输出或验证数据里有 NaN",
