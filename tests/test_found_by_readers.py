@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import danlu
+from danlu.cli import main
 from danlu.plan import Asked, make_plan
 from danlu.settings import Settings
 
@@ -167,3 +168,54 @@ def test_a_softmax_or_sigmoid_that_the_loss_takes_again_is_told(
     told = capsys.readouterr().err
     assert ("takes one itself" in told) == (case in TWICE)
     assert run.metrics["test/rows"] > 0
+
+
+class Endless(Dataset[Any]):
+    """Forgets to say how long it is."""
+
+    def __getitem__(self, i: int) -> tuple[Tensor, int]:
+        return X[i], 1
+
+
+class Hollow(Endless):
+    """A skeleton with nothing in it."""
+
+    def __len__(self) -> int:
+        return None  # type: ignore[return-value]  # noqa: PLE0303
+
+
+@pytest.mark.parametrize("dataset", [Endless(), Hollow()], ids=["no __len__", "returns None"])
+@pytest.mark.parametrize("part", ["data", "test", "val"])
+def test_a_dataset_without_a_length_is_told_what_to_write(dataset: Dataset[Any], part: str) -> None:
+    parts: dict[str, Any] = {"data": Pairs(), part: dataset}
+    with pytest.raises(danlu.DanluError) as caught:
+        danlu.train(**parts, model=net(), epochs=1)
+    assert caught.value.code == "DL189" and "__len__" in caught.value.fix
+
+
+@pytest.mark.parametrize("loss", [nn.CrossEntropyLoss, "CrossEntropyLoss", "cross_entropy"], ids=str)
+def test_a_loss_by_its_class_or_name_in_a_loop_of_ones_own(loss: Any) -> None:
+    def after(given: Any, door: str) -> Tensor:
+        model = net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        if door == "step":
+            danlu.step(model, (X, Y), given, optimizer)
+        else:
+            list(danlu.steps(model, [(X, Y)], given, optimizer, epochs=1))
+        return model[0].weight
+
+    for door in ("step", "steps"):
+        assert torch.equal(after(loss, door), after(nn.CrossEntropyLoss(), door))
+
+
+@pytest.mark.parametrize("name, here", [("learning_rate", "lr"), ("num_epochs", "epochs"), ("criterion", "loss")])
+def test_settings_by_the_names_of_tutorials(name: str, here: str) -> None:
+    with pytest.raises(danlu.DanluError) as caught:
+        danlu.train((X, Y), model=net(), **{name: 1})
+    assert caught.value.code == "DL001" and f"'{here}'" in caught.value.why
+    assert caught.value.fix == f"{here}=1"
+
+
+def test_flags_by_the_names_of_tutorials(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "x.csv", "--learning-rate", "0.1", "--epochs", "3"]) == 2
+    assert "danlu train x.csv --lr 0.1 --epochs 3" in capsys.readouterr().err
