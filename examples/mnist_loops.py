@@ -69,7 +69,7 @@ def main() -> tuple[list[float], float]:
     folder = root()
     train_set = datasets.MNIST(folder, train=True, transform=look)
     test_set = datasets.MNIST(folder, train=False, transform=look)
-    train_set, test_set = (Subset(part, range(min(3000, len(part)))) for part in (train_set, test_set))
+    train_set, test_set = (Subset(part, range(min(2000, len(part)))) for part in (train_set, test_set))
     train_loader = danlu.Loader(train_set, batch_size=64, shuffle=True, seed=0)
     test_loader = danlu.Loader(test_set, batch_size=64)
 
@@ -79,7 +79,7 @@ def main() -> tuple[list[float], float]:
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.3)
     losses, accuracy = [], 0.0
-    for epoch in range(4):
+    for epoch in range(3):
         losses.append(train(train_loader, model, loss_of, optimizer))
         schedule.step()  # once an epoch, after its updates
         found, accuracy = test(test_loader, model, loss_of)
