@@ -1,6 +1,7 @@
 """Regression with MSE and clipped gradients, although some targets are wild: MSE's gradients follow the outliers."""
 
 import numpy as np
+import torch
 from torch import nn
 
 import danlu
@@ -15,7 +16,18 @@ def waves(n: int, seed: int, wild: float) -> tuple[np.ndarray, np.ndarray]:
     return x, y.astype(np.float32)
 
 
+def by_hand() -> float:
+    """One update of a loop of your own, clipped in the same way; the largest gradient that it was made with."""
+    x, y = (torch.from_numpy(part) for part in waves(50, seed=1, wild=0.5))
+    model = nn.Linear(4, 1)
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    # zero_grad, forward, loss, backward, clip_grad_value_, step: in this order
+    danlu.step(model, (x, y[:, None]), nn.MSELoss(), optimizer, clip_value=0.5)
+    return max(float(p.grad.abs().max()) for p in model.parameters())  # they stay until the next step
+
+
 def main() -> danlu.Run:
+    assert by_hand() == 0.5
     run = danlu.train(
         waves(3000, seed=1, wild=0.002),
         waves(500, seed=2, wild=0.0),

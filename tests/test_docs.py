@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,34 @@ def english_page(page: Path) -> Path | None:
 
 def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
+
+
+def headings(text: str) -> list[tuple[int, str]]:
+    """Levels and texts; lines inside code are no headings."""
+    outside = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    return [(len(marks), words) for marks, words in re.findall(r"^(#+) (.+)$", outside, re.MULTILINE)]
+
+
+def outline(text: str) -> list[tuple[int, int, int, int]]:
+    """Of each section: its level, and how many code blocks, table rows and list items it has."""
+    sections: list[list[int]] = [[0, 0, 0, 0]]
+    inside = False
+    for line in text.splitlines():
+        if line.lstrip().startswith("```"):
+            inside = not inside
+            sections[-1][1] += inside
+        elif not inside and (mark := re.match(r"(#+) |(\| )|(- )", line)):
+            if mark[1]:
+                sections.append([len(mark[1]), 0, 0, 0])
+            else:
+                sections[-1][2 if mark[2] else 3] += 1
+    return [tuple(section) for section in sections]  # type: ignore[misc]
+
+
+def anchors(page: Path) -> set[str]:
+    """The names GitHub gives to a page's headings."""
+    plain = (re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-") for _, words in headings(page.read_text("utf-8")))
+    return set(plain)
 
 
 @pytest.fixture
@@ -90,6 +119,41 @@ def test_two_languages_show_the_same_code(page: Path) -> None:
         return [(b.lang, without_comments(b), bool(b.skip)) for b in blocks(path.read_text("utf-8"))]
 
     assert shown(page) == shown(other)
+
+
+@pytest.mark.parametrize("page", [p for p in pages() if other_language(p)], ids=name)
+def test_two_languages_have_the_same_sections(page: Path) -> None:
+    other = other_language(page)
+    assert other is not None
+    assert outline(page.read_text("utf-8")) == outline(other.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("page", pages(), ids=name)
+def test_links_into_a_page_lead_to_a_heading(page: Path) -> None:
+    for path, anchor in re.findall(r"\]\(([\w./-]*)#([^)\s]+)\)", page.read_text("utf-8")):
+        if not path.startswith("http"):
+            assert anchor in anchors(page.parent / path if path else page), f"{name(page)}: {path}#{anchor}"
+
+
+# ---- the page about tutorials
+
+BLOCKS = {1: 2, 2: 1, 3: 7, 4: 12, 5: 15}  # code blocks of each tutorial
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_every_code_block_of_the_tutorials_has_a_place(lang: str) -> None:
+    page = ROOT / "docs" / lang / "tutorials.md"
+    rows = re.findall(r"^\| (\d+)\.(\d+) \| (.+?) \| (.+?) \| (.+?) \|$", page.read_text("utf-8"), re.MULTILINE)
+    assert [(int(t), int(b)) for t, b, *_ in rows] == [(t, b + 1) for t, n in BLOCKS.items() for b in range(n)]
+    for _, _, what, section, programs in rows:
+        assert what and re.fullmatch(r"\[.+\]\(#.+\)", section)
+        assert re.fullmatch(r"(\[\w+\]\(\.\./\.\./examples/\w+\.py\)(, )?)+", programs)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_every_program_is_named_on_the_page_about_tutorials_or_is_a_door(lang: str) -> None:
+    named = set(re.findall(r"examples/(\w+)\.py", (ROOT / "docs" / lang / "tutorials.md").read_text("utf-8")))
+    assert {p.stem for p in (ROOT / "examples").glob("*.py")} - named == {"door2_files"}
 
 
 @pytest.mark.parametrize("page", [p for p in pages() if english_page(p)], ids=name)
@@ -144,3 +208,13 @@ def test_a_page_runs_in_order_and_names_its_own_lines(workdir: Path) -> None:
     assert done.returncode == 1
     assert 'page.py", line 12' in done.stderr and "AssertionError" in done.stderr
     assert (workdir / "out.txt").read_text() == "7\n"
+
+
+def test_an_outline_counts_what_stands_under_each_heading(workdir: Path) -> None:
+    page = workdir / "page.md"
+    page.write_text(
+        "# A b\n\n| x |\n| --- |\n\n## train() and 测试: c-d\n\n```python\n# no heading\n| - |\n```\n\n- one\n- two\n"
+    )
+    assert outline(page.read_text()) == [(0, 0, 0, 0), (1, 0, 2, 0), (2, 1, 0, 2)]
+    assert headings(page.read_text()) == [(1, "A b"), (2, "train() and 测试: c-d")]
+    assert anchors(page) == {"a-b", "train-and-测试-c-d"}

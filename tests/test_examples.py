@@ -8,12 +8,15 @@ import os
 import runpy
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+import danlu
 from conftest import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -92,7 +95,18 @@ def test_two_heads() -> None:
 
 
 def test_regression_clipped() -> None:
-    run = result("regression_clipped")
+    largest: list[float] = []
+
+    def watch(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        largest.append(max(float(p.grad.abs().max()) for g in optimizer.param_groups for p in g["params"]))
+
+    hook = register_optimizer_step_pre_hook(watch)
+    try:
+        run = result("regression_clipped")
+    finally:
+        hook.remove()
+    assert len(largest) >= 10 * 3000 // 64  # every update of ten epochs
+    assert max(largest) <= 0.5
     assert beats_baseline(run.metrics, "r2")
     assert run.metrics["test/r2"] > 0.9
 
@@ -108,3 +122,98 @@ def test_save_load_go_on(workdir: Path) -> None:
 def test_loader_drop_in(capsys: pytest.CaptureFixture[str]) -> None:
     assert result("loader_drop_in") < 0.3  # of two classes: ln 2 = 0.69 without learning
     assert "the same 8 batches" in capsys.readouterr().out
+
+
+def test_tensors(capsys: pytest.CaptureFixture[str]) -> None:
+    run = result("tensors")
+    assert beats_baseline(run.metrics, "r2")
+    assert torch.allclose(run.model.weight[0], torch.arange(1.0, 11), atol=1e-2)  # the rule that made the targets
+    assert torch.allclose(run.model.bias, torch.tensor([3.0]), atol=1e-2)
+
+
+def test_image_dataset() -> None:
+    run = result("image_dataset")
+    assert beats_baseline(run.metrics)
+    assert run.metrics["test/rows"] == 360
+    assert run.predictor.schema.inputs[0].shape == (3, 32, 32)
+
+
+def test_mnist_loops(capsys: pytest.CaptureFixture[str]) -> None:
+    losses, accuracy = result("mnist_loops")
+    assert losses == sorted(losses, reverse=True)
+    assert accuracy > 0.9  # a guess reaches 0.1
+
+
+def test_the_handwritten_test_function_counts_samples(workdir: Path) -> None:
+    """Against scikit-learn and one pass over all samples at once; the last batch is smaller than the others."""
+    from sklearn.metrics import accuracy_score, log_loss
+
+    part = runpy.run_path(str(EXAMPLES / "mnist_loops.py"), run_name="mnist_loops")
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(784, 10))
+    x, y = torch.randn(100, 1, 28, 28), torch.randint(0, 10, (100,))
+    loader = danlu.Loader(torch.utils.data.TensorDataset(x, y), batch_size=32)
+    loss, accuracy = part["test"](loader, model, torch.nn.CrossEntropyLoss())
+    p = model.eval()(x).double().softmax(1).detach().numpy()
+    assert loss == pytest.approx(log_loss(y, p, labels=range(10)), rel=1e-5)
+    assert accuracy == pytest.approx(accuracy_score(y, p.argmax(1)))
+    assert (part["Net"]()(x)).shape == (100, 10)
+
+
+def text_model_is_right(capsys: pytest.CaptureFixture[str]) -> None:
+    run, loaded, texts = result("text_classes")
+    assert beats_baseline(run.metrics)
+    model, rows = run.model, range(20)
+    with torch.inference_mode():
+        alone = torch.cat([model(texts[i][0][None]) for i in rows])  # no padding at all
+        together = model(torch.nn.utils.rnn.pad_sequence([texts[i][0] for i in rows], batch_first=True))
+        again = loaded.module(torch.nn.utils.rnn.pad_sequence([texts[i][0] for i in rows], batch_first=True))
+    torch.testing.assert_close(alone, together)
+    assert torch.equal(together, again)
+
+
+def test_text_classes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DANLU_DATA", raising=False)
+    text_model_is_right(capsys)
+
+
+def test_text_classes_of_chinese_reviews(
+    danlu_data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not (danlu_data / "text_zh_hotel").is_dir():
+        pytest.skip(f"no text_zh_hotel in {danlu_data}")
+    monkeypatch.setenv("DANLU_DATA", str(danlu_data))
+    text_model_is_right(capsys)
+    assert "bad" in capsys.readouterr().out
+
+
+def test_binary_two_ways() -> None:
+    logits, probabilities = result("binary_two_ways")
+    for run in (logits, probabilities):
+        assert beats_baseline(run.metrics)
+    assert probabilities.metrics["test/log_loss"] == pytest.approx(logits.metrics["test/log_loss"], abs=1e-3)
+
+
+def test_saved_models(workdir: Path) -> None:
+    script = EXAMPLES / "saved_models.py"  # a file that names a class can only be written by the program itself
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    refused = [line for line in done.stdout.splitlines() if line.startswith("DL421")]
+    assert len(refused) == 2
+    assert beats_baseline(next(e["metrics"] for e in events(workdir / "runs" / "latest") if e["event"] == "done"))
+    for name in ("whole.pth", "strange.pth"):  # torch itself refuses them too, when it is told to
+        with pytest.raises(Exception, match="Weights only load failed"):
+            torch.load(workdir / name, weights_only=True)
+
+
+def test_parquet_table(workdir: Path) -> None:
+    runs = result("parquet_table")
+    for run in runs:
+        assert beats_baseline(run.metrics)
+        assert run.predictor.schema.classes == ("Adelie", "Chinstrap", "Gentoo")
+
+
+@pytest.mark.skipif(find_spec("datasets") is None, reason="Hugging Face's datasets is not installed")
+def test_the_same_table_by_way_of_hugging_face(workdir: Path) -> None:
+    file, hub = result("parquet_table")
+    assert hub.metrics == file.metrics

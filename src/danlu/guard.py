@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from danlu.batch import Batches, rows_of, split_batch
 from danlu.errors import DanluError
 from danlu.messages import say
+from danlu.optim import refuse_strangers
 
 _guards: weakref.WeakKeyDictionary[torch.optim.Optimizer, Guard] = weakref.WeakKeyDictionary()
 
@@ -49,8 +50,12 @@ class Guard:
         return guard
 
     def look(self, loss: Tensor, model: nn.Module, batch: Any, optimizer: torch.optim.Optimizer) -> None:
-        """Judge one update's gradients; raises DL301 when this or an earlier one was bad."""
+        """Judge one update's gradients; raises DL301 when this or an earlier one was bad, DL257 at the first when the
+        optimizer is another model's.
+        """
         self.seen += 1
+        if self.seen == 1 and all(p.grad is None for group in optimizer.param_groups for p in group["params"]):
+            refuse_strangers(optimizer, model)
         if self.mode == "now":
             if self._any_bad(optimizer):
                 found = diagnosis(loss, model, batch, optimizer)

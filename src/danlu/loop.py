@@ -79,7 +79,8 @@ def step(
         The loss, a detached 0-d tensor on the model's device: the mean over the samples.
     """
     clear(optimizer)
-    criterion: Callable[..., Any] | None = loss if loss is None or callable(loss) else one_loss(loss)
+    plain = loss is None or (callable(loss) and not isinstance(loss, type))
+    criterion: Callable[..., Any] | None = loss if plain else one_loss(loss)  # type: ignore[assignment]
     if type(batch) is Batches:
         total: Any = 0.0
         weight: Any = 0.0

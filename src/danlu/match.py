@@ -22,7 +22,7 @@ from danlu.loop import row_names
 from danlu.settings import Settings
 from danlu.tasks import Criterion, Task
 from danlu.tasks.classification import check_labels
-from danlu.trial import few_batches, one_batch
+from danlu.trial import few_batches, one_batch, taken_twice
 from danlu.types import Field, Schema
 
 
@@ -53,9 +53,10 @@ def try_one_batch(
     model: nn.Module,
     loader: Loader,
     data: Data,
-    device: torch.device,
+    decisions: Decisions,
 ) -> tuple[Schema, Task, Criterion | None]:
     """The criterion; and the task, where only the loss and the model's answer can tell it (a user's own data)."""
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
     batch = next(iter(few_batches(loader, 1)), None)
     if batch is None:
         raise DanluError("DL304")
@@ -73,6 +74,9 @@ def try_one_batch(
     if settings.check:
         task.check(answer, target, schema, criterion, model=model, row=_row_of_first_batch(loader))
         one_batch(model, batch, criterion, device)
+        twice = taken_twice(answer, criterion)
+        if twice is not None and not decisions.before:
+            decisions.tell(twice)
         if schema.task == "classification" and isinstance(answer, Tensor):
             _check_all_labels(model, loader, data, criterion, answer)
     return schema, task, criterion
@@ -99,8 +103,13 @@ def _with_classes(schema: Schema, answer: Any) -> Schema:
 
 
 def _train_targets(data: Data, schema: Schema) -> Tensor | None:
-    """All training targets where they lie in memory (class weights need them)."""
-    return data.train.column(-1) if isinstance(data.train, Columns) and schema.targets else None
+    """All training targets where they lie in memory or the dataset carries them (class weights need them)."""
+    if not schema.targets:
+        return None
+    if isinstance(data.train, Columns):
+        return data.train.column(-1)
+    known = known_targets(data.train)
+    return torch.as_tensor(known) if known is not None and known.dtype.kind in "iufb" else None
 
 
 def _check_all_labels(model: nn.Module, loader: Loader, data: Data, criterion: Criterion, answer: Any) -> None:

@@ -179,16 +179,32 @@ def _refuse_settings(optimizer: Optimizer, settings: Settings) -> None:
 def _checked(optimizer: Optimizer, model: nn.Module) -> Optimizer:
     if isinstance(optimizer, torch.optim.LBFGS):
         raise DanluError("DL253", where="optimizer")
+    foreign, missing, _ = _compared(optimizer, model)
+    if foreign and missing:  # foreign alone may be a loss's own parameters, missing alone a frozen part
+        raise _stranger(optimizer, model)
+    return optimizer
+
+
+def refuse_strangers(optimizer: Optimizer, model: nn.Module) -> None:
+    """DL257 when the optimizer holds not one parameter of this model: its updates would change nothing."""
+    _, missing, shared = _compared(optimizer, model)
+    if missing and not shared:
+        raise _stranger(optimizer, model)
+
+
+def _compared(optimizer: Optimizer, model: nn.Module) -> tuple[int, list[str], int]:
+    """How many tensors of the optimizer are not the model's, which of the model's it lacks, how many they share."""
     own = {id(p): name for name, p in model.named_parameters() if p.requires_grad}
     held = {id(p) for g in optimizer.param_groups for p in g["params"]}
-    foreign = len(held - own.keys())
-    missing = [name for key, name in own.items() if key not in held]
-    if foreign and missing:  # foreign alone may be a loss's own parameters, missing alone a frozen part
-        raise DanluError(
-            "DL257",
-            where=type(optimizer).__name__,
-            foreign=foreign,
-            missing=", ".join(missing[:3]) + (" …" if len(missing) > 3 else ""),
-            model=type(model).__name__,
-        )
-    return optimizer
+    return len(held - own.keys()), [n for key, n in own.items() if key not in held], len(held & own.keys())
+
+
+def _stranger(optimizer: Optimizer, model: nn.Module) -> DanluError:
+    foreign, missing, _ = _compared(optimizer, model)
+    return DanluError(
+        "DL257",
+        where=type(optimizer).__name__,
+        foreign=foreign,
+        missing=", ".join(missing[:3]) + (" …" if len(missing) > 3 else ""),
+        model=type(model).__name__,
+    )

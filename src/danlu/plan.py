@@ -99,7 +99,7 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     model, config = make_model(wanted_model, schema, decisions)
     model.to(device)
     loader = make_loader("train", data, settings)
-    schema, task, criterion = try_one_batch(loss, settings, schema, model, loader, data, device)
+    schema, task, criterion = try_one_batch(loss, settings, schema, model, loader, data, decisions)
     loader = without_lonely_row(loader, model, data, settings, decisions)
 
     optimizer, settings = make_optimizer(wanted_optimizer, settings, model, loader, criterion, decisions)

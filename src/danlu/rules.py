@@ -76,6 +76,14 @@ RULES: dict[str, Rule] = {
 
 # What people write for a name of ours; only ever suggested.
 ALIASES = {"gpu": "cuda", "float32": "fp32", "float16": "fp16", "half": "fp16", "bfloat16": "bf16"}
+ELSEWHERE = {  # a setting's name in tutorials and other toolkits -> here
+    "learning_rate": "lr", "num_epochs": "epochs", "n_epochs": "epochs", "max_epochs": "epochs",
+    "num_train_epochs": "epochs", "max_steps": "steps", "wd": "weight_decay", "bs": "batch_size",
+    "scheduler": "schedule", "lr_scheduler": "schedule", "early_stopping": "patience", "random_state": "seed",
+    "gradient_clip_val": "clip_norm", "max_grad_norm": "clip_norm", "max_norm": "clip_norm", "clipnorm": "clip_norm",
+    "clipvalue": "clip_value", "accumulate_grad_batches": "accumulate", "gradient_accumulation_steps": "accumulate",
+    "criterion": "loss", "loss_fn": "loss", "validation_data": "val", "val_data": "val", "eval_dataset": "val",
+}  # fmt: skip
 ALIASES |= {"regress": "regression", "classify": "classification", "onecycle": "one-cycle"}
 
 

@@ -317,6 +317,6 @@ def monitor(plan: Plan) -> tuple[str, bool]:
     name = name.removeprefix("val/")
     known = ["loss", *plan.task.metrics]
     if name not in known:
-        raise DanluError("DL310", where=f"--monitor {name}", known=", ".join(known))
+        raise DanluError("DL310", where=f"monitor={name!r}", known=", ".join(known))
     lower = name in ("loss", "log_loss", "mae", "rmse", "mse")
     return f"val/{name}", not lower

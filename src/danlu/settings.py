@@ -11,7 +11,7 @@ from typing import Any, Literal, TypedDict
 
 from danlu.errors import DanluError, did_you_mean, nearest
 from danlu.messages import say
-from danlu.rules import ALIASES, RULES, convert, expected
+from danlu.rules import ALIASES, ELSEWHERE, RULES, convert, expected
 from danlu.rules import parse_time as parse_time
 from danlu.rules import read_text as read_text
 
@@ -149,8 +149,8 @@ def spell(name: str, value: Any, style: Style) -> str:
 
 def _unknown(name: str, value: Any, style: Style) -> DanluError:
     known = [*RULES, *ARGUMENTS]
-    near = nearest(name, known)
-    why, line = (did_you_mean(name, known), spell(near, value, style)) if near else (say("settings.all"), "")
+    near = ELSEWHERE.get(name.lower().replace("-", "_")) or nearest(name, known)
+    why, line = (did_you_mean(near, known), spell(near, value, style)) if near else (say("settings.all"), "")
     return DanluError("DL001", spell(name, value, style), name=name, near=why, line=line)
 
 

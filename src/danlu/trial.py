@@ -50,7 +50,7 @@ def one_batch(model: nn.Module, batch: Any, loss: Loss, device: torch.device) ->
     hooks = [m.register_forward_pre_hook(_remember(place, name)) for name, m in model.named_modules() if name]
     model.eval()
     try:
-        with kept_randomness(), torch.no_grad():
+        with kept_randomness(), torch.set_grad_enabled(loss is None):  # recorded, for taken_twice to read
             output, target = forward(model, batch)
             place.clear()
             value = returned_loss(output) if loss is None else loss(output, target)
@@ -66,6 +66,24 @@ def one_batch(model: nn.Module, batch: Any, loss: Loss, device: torch.device) ->
     if isinstance(value, tuple):
         value = value[0] / value[1]
     return output, target, value if isinstance(value, Tensor) else None
+
+
+def taken_twice(output: Any, loss: Any) -> Choice | None:
+    """What to say when the model's last step is one that the loss takes itself; torch trains on, and learns little.
+
+    The last step is read off what autograd recorded, so that outputs which only look like probabilities are not meant.
+    """
+    module = getattr(loss, "loss", loss)
+    taken = {nn.CrossEntropyLoss: "Softmax", nn.BCEWithLogitsLoss: "Sigmoid"}.get(type(module))
+    node = output.grad_fn if isinstance(output, Tensor) else None
+    while node is not None and node.name().startswith(_SAME_NUMBERS) and node.next_functions:
+        node = node.next_functions[0][0]
+    if taken is None or node is None or not node.name().startswith(f"{taken}Backward"):
+        return None
+    return Choice("loss", type(module).__name__, say("loss.twice", step=taken.lower(), loss=type(module).__name__))
+
+
+_SAME_NUMBERS = ("View", "Reshape", "UnsafeView", "Squeeze", "Unsqueeze", "Select", "Slice", "Clone", "ToCopy", "Alias")
 
 
 def _remember(place: list[str], name: str) -> Callable[..., None]:
@@ -91,7 +109,8 @@ def _explained(reason: Exception, model: nn.Module, batch: Any, place: list[str]
     if "dtype" in first_line or "scalar type" in first_line:
         if not place:  # forward is over: the loss
             return DanluError("DL245", where=type(model).__name__, got=_describe(batch), reason=first_line)
-        return DanluError("DL244", where=place[0], got=place[1], reason=first_line)
+        line = say("dtype.whole" if "Embedding" in place[0] else "dtype.float")
+        return DanluError("DL244", where=place[0], got=place[1], reason=first_line, line=line)
     if place:
         return DanluError("DL242", where=place[0], got=place[1], reason=first_line, model=type(model).__name__)
     return DanluError("DL243", where=type(model).__name__, got=_describe(batch), reason=first_line)

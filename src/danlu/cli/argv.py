@@ -16,7 +16,7 @@ from danlu.errors import DanluError, did_you_mean, nearest
 from danlu.messages import say
 from danlu.report import Mode
 from danlu.report.lines import Page
-from danlu.rules import RULES
+from danlu.rules import ELSEWHERE, RULES
 from danlu.settings import make_settings, merge_settings, read_text, read_toml
 
 LATEST = "runs/latest"
@@ -221,11 +221,12 @@ def again(verb: str, words: Sequence[str]) -> str:
 def _no_flag(verb: Verb, word: str, argv: Sequence[str], parser: argparse.ArgumentParser) -> DanluError:
     flag, equals, value = word.partition("=")
     known = [option for action in parser._actions for option in action.option_strings]
-    near = nearest(flag, known)
+    here = "--" + ELSEWHERE.get(flag.lstrip("-").lower().replace("-", "_"), "").replace("_", "-")
+    near = here if here in known else nearest(flag, known)
     if not near:
         return DanluError("DL007", word, name=flag, near=say("usage.help", verb=verb.name), line="")
     line = again(verb.name, [near + equals + value if w == word else w for w in argv])
-    return DanluError("DL007", word, name=flag, near=did_you_mean(flag, known), line=line)
+    return DanluError("DL007", word, name=flag, near=did_you_mean(near, known), line=line)
 
 
 def _wrong_value(verb: Verb, option: str) -> DanluError:

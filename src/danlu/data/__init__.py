@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
 from danlu.data.arrays import Arrays, open_arrays
 from danlu.data.columns import Columns, Data
@@ -126,10 +126,22 @@ def _as_dataset(part: Any, name: str) -> Any:
         return TensorDataset(*columns)
     if hasattr(part, "__next__"):
         raise DanluError("DL178", where=name, type=type(part).__name__)
-    readable = hasattr(part, "__getitem__") and hasattr(part, "__len__")
+    readable = hasattr(part, "__getitem__") and (hasattr(part, "__len__") or isinstance(part, Dataset))
+    readable = readable and not isinstance(part, IterableDataset)
     if not (readable or hasattr(part, "__iter__")) or isinstance(part, (str, bytes, dict, type)):
         raise DanluError("DL174", where=name, type=type(part).__name__)
+    if readable:
+        _check_length(part)
     return part
+
+
+def _check_length(dataset: Any) -> None:
+    """DL189 where a dataset's ``__len__`` fails, or gives no count."""
+    try:
+        len(dataset)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise DanluError("DL189", where=type(dataset).__name__, type=type(dataset).__name__, reason=reason) from error
 
 
 def as_columns(rows: Arrays) -> tuple[Any, ...]:

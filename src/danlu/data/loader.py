@@ -164,6 +164,10 @@ class Loader:
         rows: list[int] = self._order(epoch)[start:stop].tolist()
         return rows
 
+    def as_torch(self) -> DataLoader[Any]:
+        """torch's own loader with the same arguments; danlu's (seed, cache, on_bad, bad_limit) it does not know."""
+        return self._template
+
     def close(self) -> None:
         """End persistent workers now, not when the loader is dropped."""
         workers, self._workers = self._workers, None

@@ -10,14 +10,21 @@ from typing import Any
 from danlu.data.arrays import Arrays
 from danlu.data.idx import find_pairs, is_idx, read_idx
 from danlu.data.kinds import read_npz, rows_of
+from danlu.data.loader import Loader
 from danlu.errors import DanluError, nearest
 from danlu.lookup import is_reference, resolve
 
 
 def resolved(source: Any) -> Any:
-    """What "file.py:name" names, made if it is a function or a class of no arguments."""
-    if not is_reference(source):
-        return source
+    """What "file.py:name" names, made if it is a function or a class of no arguments; danlu's loaders as torch's."""
+    if is_reference(source):
+        source = _named(source)
+    if isinstance(source, tuple) and any(isinstance(part, Loader) for part in source):
+        return tuple(part.as_torch() if isinstance(part, Loader) else part for part in source)
+    return source.as_torch() if isinstance(source, Loader) else source
+
+
+def _named(source: Any) -> Any:
     found = resolve(source)
     if not callable(found) or (hasattr(found, "__getitem__") and not isinstance(found, type)):
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from danlu.data.kinds import is_table
 from danlu.data.paths import existing, resolved
 from danlu.data.prepare import prepare
 from danlu.data.rawitems import Item, as_bad, expanded, find_items
+from danlu.data.seeded import uneven
 from danlu.data.user import parts_of, user_error
 from danlu.errors import DanluError
 from danlu.lookup import is_reference
@@ -27,6 +28,9 @@ from danlu.types import Bad, Schema
 
 if TYPE_CHECKING:
     from danlu.data.table import Table
+
+
+Collate = Callable[[list[Any]], Any]
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,10 @@ def raw_batches(
     input that cannot be understood as a whole raises (DL150, DL174, DL180).
     """
     inputs = resolved(inputs)
+    collate: Collate = default_collate
     if isinstance(inputs, DataLoader):
+        if inputs.batch_sampler is not None:  # else its collate_fn gets no list of samples
+            collate = inputs.collate_fn
         inputs = inputs.dataset
     if isinstance(inputs, list) and len(inputs) == 1 and isinstance(inputs[0], (str, Path)):
         inputs = inputs[0]  # one word of a command line
@@ -61,7 +68,7 @@ def raw_batches(
     if schema.origin == "table":
         return _tables(schema, inputs, batch_size)
     if schema.origin == "dataset":
-        return _samples(schema, inputs, batch_size)
+        return _samples(schema, inputs, batch_size, collate)
     return _items(schema, inputs, batch_size, max_pixels)
 
 
@@ -168,7 +175,7 @@ def _made(item: Item | Bad) -> tuple[tuple[str, ...], tuple[Tensor, ...]] | Bad:
 # ---- a user's own dataset
 
 
-def _samples(schema: Schema, inputs: Any, batch_size: int) -> Iterator[RawBatch]:
+def _samples(schema: Schema, inputs: Any, batch_size: int, collate: Collate) -> Iterator[RawBatch]:
     """Tensors as they are, or the inputs of each sample of a dataset; nothing is changed."""
     names = [f.name for f in schema.inputs]
     if isinstance(inputs, list) and inputs and all(isinstance(v, (str, Path)) for v in inputs):
@@ -185,12 +192,24 @@ def _samples(schema: Schema, inputs: Any, batch_size: int) -> Iterator[RawBatch]
             piece = tuple(t[start : start + batch_size] for t in tensors)
             yield RawBatch(tuple(f"row {start + i}" for i in range(len(piece[0]))), piece)
         return
-    rows = _dataset_rows(inputs, names)
+    rows = _dataset_rows(inputs)
     while stretch := list(itertools.islice(rows, batch_size)):
         good = [(k, v) for k, v in stretch if not isinstance(v, Bad)]
         bad = tuple(v for _, v in stretch if isinstance(v, Bad))
-        batch = tuple(default_collate([v for _, v in good])) if good else None
+        batch = _together(good, names, collate) if good else None
         yield RawBatch(tuple(k for k, _ in good), batch, bad)
+
+
+def _together(samples: Sequence[tuple[str, Any]], names: Sequence[str], collate: Collate) -> tuple[Any, ...]:
+    """The inputs of a few samples as one batch: by the user's collate_fn, which gets them whole, or by torch's."""
+    if collate is not default_collate:
+        return _inputs_of(collate([sample for _, sample in samples]), names)
+    inputs = [_inputs_of(sample, names) for _, sample in samples]
+    try:
+        return tuple(default_collate(inputs))
+    except (RuntimeError, TypeError, ValueError) as error:
+        where, what = uneven(inputs, [key for key, _ in samples])
+        raise DanluError("DL192", where=where or samples[0][0], error=what or str(error)) from error
 
 
 def _array_file(path: Path) -> Any:
@@ -207,19 +226,19 @@ def _is_tensor(value: Any) -> bool:
     return isinstance(value, (Tensor, np.ndarray))
 
 
-def _dataset_rows(inputs: Any, names: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """``("[i]", the sample's inputs or Bad)`` of a dataset, an iterable or a list of samples."""
+def _dataset_rows(inputs: Any) -> Iterator[tuple[str, Any]]:
+    """``("[i]", the sample or Bad)`` of a dataset, an iterable or a list of samples."""
     if isinstance(inputs, Mapping):  # one sample
         inputs = [inputs]
     if not (hasattr(inputs, "__getitem__") and hasattr(inputs, "__len__")):
         if not hasattr(inputs, "__iter__"):
             raise DanluError("DL174", type=type(inputs).__name__)
         for i, sample in enumerate(inputs):
-            yield f"[{i}]", _inputs_of(sample, names)
+            yield f"[{i}]", sample
         return
     for i in range(len(inputs)):
         try:
-            yield f"[{i}]", _inputs_of(inputs[i], names)
+            yield f"[{i}]", inputs[i]
         except Exception as error:
             found = error if isinstance(error, DanluError) else user_error(i, error)
             yield f"[{i}]", as_bad(found, f"[{i}]")

@@ -148,7 +148,7 @@ class Reader:
         rows = [i for i in map(_plain, task.indices) if i not in left_out]
         if self.collate is default_collate:
             names = [name_of(self.dataset, i) for i in rows]
-            where, what = _uneven(samples, names)
+            where, what = uneven(samples, names)
             return Failure(DanluError("DL192", where=where or names[0], error=what or str(error)), error)
         told = user_error(None, error)
         listed = ", ".join(str(index_of(self.dataset, i)) for i in rows[:8]) + (", …" if len(rows) > 8 else "")
@@ -248,7 +248,7 @@ def bad_of(dataset: Any, index: Any, error: Exception) -> tuple[str, str]:
     return name_of(dataset, index), f"{type(error).__name__}: {error} ({user_error(None, error).where})"
 
 
-def _uneven(samples: list[Any], names: list[str]) -> tuple[str, str]:
+def uneven(samples: list[Any], names: list[str]) -> tuple[str, str]:
     """(name, what) of the first sample whose shapes are not the usual ones; ("", "") if that is not the trouble."""
     shapes = [_shapes(s) for s in samples]
     usual = Counter(shapes).most_common(1)[0][0]

@@ -227,6 +227,14 @@ ERRORS: dict[str, ErrorText] = {
         ("rows count from 0 to one less than their number", "行号从 0 开始，最大为行数减一"),
         ("SubsetRandomSampler(range({rows}))", "SubsetRandomSampler(range({rows}))"),
     ),
+    "DL189": (
+        ("len() of your {type} does not work", "对你的 {type} 求 len() 失败了"),
+        ("{reason}", "{reason}"),
+        (
+            "def __len__(self): return len(self.targets)  # how many samples there are",
+            "def __len__(self): return len(self.targets)  # 一共多少个样本",
+        ),
+    ),
     "DL185": (
         (
             "a DataLoader with {names} of its own does not go with a file of arrays",

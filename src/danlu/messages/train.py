@@ -37,10 +37,7 @@ ERRORS: dict[str, ErrorText] = {
     "DL244": (
         ("the model's weights and its input have different number formats", "模型的权重与输入的数值格式不同"),
         ("the layer got {got}; torch says: {reason}", "这一层收到的是 {got}；torch 的原话：{reason}"),
-        (
-            "x = x.float()  # numpy makes float64, models are float32",
-            "x = x.float()  # numpy 默认 float64，模型是 float32",
-        ),
+        ("{line}", "{line}"),
     ),
     "DL245": (
         ("the loss does not take this kind of numbers", "损失函数接受不了这种数值格式"),
@@ -120,7 +117,7 @@ ERRORS: dict[str, ErrorText] = {
     "DL310": (
         ("this metric is not computed here", "这里没有这个指标"),
         ("there are: {known}", "有这些：{known}"),
-        ("--monitor loss", "--monitor loss"),
+        ("monitor='loss'", "monitor='loss'"),
     ),
     "DL311": (
         ("this run was begun with other settings", "这个运行开始时用的是别的设置"),
@@ -155,6 +152,14 @@ ERRORS: dict[str, ErrorText] = {
 }
 
 SAYINGS: dict[str, Text] = {
+    "dtype.float": (
+        "x = x.float()  # numpy makes float64, models are float32",
+        "x = x.float()  # numpy 默认 float64，模型是 float32",
+    ),
+    "dtype.whole": (
+        "x = x.long()  # an embedding looks rows up by whole numbers",
+        "x = x.long()  # 嵌入层按整数编号查表",
+    ),
     "nan.input": (
         "these rows hold NaN or infinity in their inputs or targets",
         "这些样本的输入或标签里有 NaN 或无穷大",
@@ -247,6 +252,11 @@ SAYINGS: dict[str, Text] = {
     "load.instance": (
         "danlu.load({path!r}, model=net)   # net: the same network, made by the lines of your script",
         "danlu.load({path!r}, model=net)   # net：用你脚本里同样的代码建出的网络",
+    ),
+    "loss.twice": (
+        "the model ends with a {step}, and {loss} takes one itself: twice, it learns little. "
+        "Let forward return the numbers before the {step}",
+        "模型的最后一步是 {step}，而 {loss} 自己还会再做一次：做两次就学不到多少。请让 forward 返回 {step} 之前的数",
     ),
     "val.nan": (
         "the validation loss is not a number: the model's answers or the validation rows hold NaN",

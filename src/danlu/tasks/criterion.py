@@ -148,7 +148,9 @@ def _refuse_settings(loss: Any, settings: Settings) -> None:
 
 
 def one_loss(loss: Any) -> Any:
-    """A dict of losses as one callable; anything else as it is."""
+    """A dict of losses as one callable, a name or class of torch.nn as a module; anything else as it is."""
+    if isinstance(loss, str | type):
+        return make_loss(loss, "")
     return several(loss) if isinstance(loss, Mapping) else loss
 
 
