@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 import danlu
 from danlu import session, state
+from danlu.freeze import Body
 from danlu.loop import Progress
 
 ROWS = 40
@@ -57,6 +58,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "patience": {"workers": 0, "patience": 1},
     "steps": {"workers": 0, "steps": 13, "epochs": None},
     "worse": {"workers": 0, "lr": 10.0},
+    "freeze": {"workers": 0, "freeze": 1, "ema": 0.9, "body_lr": 0.5},
 }
 
 
@@ -128,6 +130,8 @@ def _forget(part: str) -> None:
             random.setstate(fresh["python"])
         if part in ("best", "lines"):
             progress[part] = {"best": session.Best().to_json(), "lines": 0}[part]
+        if part == "body":
+            Body.apply = lambda *_: None  # type: ignore[method-assign, assignment]
         if part in vars(Progress()):
             progress["progress"][part] = getattr(Progress(), part)
         return progress

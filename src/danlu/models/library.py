@@ -68,9 +68,9 @@ def check(name: str) -> None:
     known = names(library)
     if model in known or (library == "timm" and "." in model and _is_tagged(model)):
         return
-    near = nearest(model, known)
-    line = f"{library}/{near or known[0]}"
-    raise DanluError("DL270", where=f"model={name!r}", name=name, near=did_you_mean(model, known), line=line)
+    plain = model.partition(".")[0]  # timm: the architecture without the name of its weights
+    line = f"{library}/{nearest(plain, known) or known[0]}"
+    raise DanluError("DL270", where=f"model={name!r}", name=name, near=did_you_mean(plain, known), line=line)
 
 
 def _is_tagged(model: str) -> bool:
