@@ -89,7 +89,12 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     wanted_model, loss, wanted_optimizer = (_resolved(spec) for spec in (asked.model, asked.loss, asked.optimizer))
     _check_names(wanted_model, loss, wanted_optimizer)
     if settings.freeze != "none" and settings.weights is None and (wanted_model is None or type(wanted_model) is str):
-        raise DanluError("DL286", where="freeze", freeze=settings.freeze, name=wanted_model or "danlu's own model")
+        raise DanluError(
+            "DL286",
+            where=f"freeze={settings.freeze!r}",
+            freeze=settings.freeze,
+            name=wanted_model or "danlu's own model",
+        )
     pretrained = find(wanted_model, settings.weights)
     data, settings = _open(asked, settings, wanted_model, pretrained, decisions)
     settings = choose_batch_size(settings, data, decisions)
