@@ -16,7 +16,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "fine-tuned": {"weights": WEIGHTS},
     "fine-tuned, body frozen": {"weights": WEIGHTS, "freeze": "body"},
 }
-TRAIN_ROWS, TEST_ROWS = 500, 2000  # of Fashion-MNIST
+TRAIN_ROWS, TEST_ROWS = 500, 1000  # of Fashion-MNIST
 
 
 def models_folder() -> Path:

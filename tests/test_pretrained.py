@@ -227,6 +227,27 @@ def test_a_users_class_begins_with_a_file_and_keeps_its_datas_scale(workdir: Pat
     assert danlu.load("run", model="net.py:Net").predict([data + "/k0/0.png"])[0].label in ("k0", "k1")
 
 
+def test_a_users_dataset_is_left_alone_and_told_what_the_weights_expect(workdir: Path) -> None:
+    torchvision = pytest.importorskip("torchvision")
+    danlu.save_weights(torchvision.models.squeezenet1_1(), "squeeze.pth")
+
+    class Own(torch.utils.data.Dataset[tuple[Tensor, int]]):
+        classes = ("a", "b")
+
+        def __len__(self) -> int:
+            return 24
+
+        def __getitem__(self, i: int) -> tuple[Tensor, int]:
+            return torch.full((3, 32, 32), i / 24), i % 2
+
+    rows = Own()
+    settings = {k: v for k, v in QUICK.items() if k != "size"}
+    run = danlu.train(rows, model="torchvision/squeezenet1_1", weights="squeeze.pth", run="run", **settings)
+    told = choices(run.dir)["normalise"]
+    assert told["value"] == "as without weights" and "0.485" in told["why"]
+    assert not run.predictor.schema.inputs[0].mean  # type: ignore[union-attr]
+
+
 SOURCE = """
 import torch
 from torch import nn

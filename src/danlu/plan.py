@@ -88,13 +88,7 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     device = pick_device(settings.device)
     wanted_model, loss, wanted_optimizer = (_resolved(spec) for spec in (asked.model, asked.loss, asked.optimizer))
     _check_names(wanted_model, loss, wanted_optimizer)
-    if settings.freeze != "none" and settings.weights is None and (wanted_model is None or type(wanted_model) is str):
-        raise DanluError(
-            "DL286",
-            where=f"freeze={settings.freeze!r}",
-            freeze=settings.freeze,
-            name=wanted_model or "danlu's own model",
-        )
+    _check_freeze(wanted_model, settings)
     pretrained = find(wanted_model, settings.weights)
     data, settings = _open(asked, settings, wanted_model, pretrained, decisions)
     settings = choose_batch_size(settings, data, decisions)
@@ -160,8 +154,8 @@ def _open(
     if not decisions.before:
         for choice in data.choices:
             decisions.tell(replace(choice, why=say("size.weights")) if by_weights and choice.what == "size" else choice)
-        if pretrained is not None and any(f.kind == "image" for f in data.schema.inputs):
-            tell_images(expected, pretrained.why, given is not None, decisions.tell)
+        if pretrained is not None:
+            tell_images(pretrained, data.schema, given is not None, decisions.tell)
     return given or data, settings
 
 
@@ -185,6 +179,13 @@ def _check_names(model: Any, loss: Any, optimizer: Any) -> None:
     for spec, check in ((model, models.check_name), (loss, tasks.named_loss), (optimizer, optim.check_name)):
         if isinstance(spec, str):
             check(spec)
+
+
+def _check_freeze(model: Any, settings: Settings) -> None:
+    """DL286: danlu's own and the libraries' models have learnt nothing without weights; a user's may have."""
+    if settings.freeze != "none" and settings.weights is None and (model is None or isinstance(model, str)):
+        name = model or say("model.chosen")
+        raise DanluError("DL286", where=f"freeze={settings.freeze!r}", freeze=settings.freeze, name=name)
 
 
 def _resolved(spec: Any) -> Any:

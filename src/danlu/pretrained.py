@@ -46,7 +46,9 @@ def find(model: Any, weights: str | None) -> Pretrained | None:
     if weights == "default":
         hub = library.HUB.get(name, name if library.in_library(name) else "")
         if not hub:
-            raise DanluError("DL283", where="weights='default'", name=name or "a model of your own")
+            raise DanluError(
+                "DL283", where="weights='default'", name=name or getattr(model, "__name__", type(model).__name__)
+            )
         check_name(hub)
         return Pretrained(hub, library.hub_tensors(hub), library.expected(hub), say("normalise.library", name=hub))
     path = Path(weights).expanduser()
@@ -72,8 +74,7 @@ def _assumed(name: str, tensors: Mapping[str, Tensor]) -> tuple[Expected | None,
     if library.in_library(name):
         check_name(name)
         return library.expected(name), say("normalise.file_library", name=name)
-    matrices = [t for t in tensors.values() if t.ndim == 2]
-    if name in library.HUB and matrices and len(matrices[-1]) == _IMAGENET_CLASSES:
+    if name in library.HUB and any(t.ndim == 2 and len(t) == _IMAGENET_CLASSES for t in tensors.values()):
         return Expected(IMAGENET_MEAN, IMAGENET_STD, _IMAGENET_SIZE), say("normalise.imagenet")
     return None, say("normalise.unknown")
 
@@ -168,10 +169,16 @@ def _to_channels(t: Tensor, own: Tensor) -> Tensor:
 # ---- what is told
 
 
-def tell_images(expected: Expected | None, why: str, given: bool, tell: Callable[[Choice], None]) -> None:
-    """``given``: whether the images are scaled as the weights expect."""
-    if expected is None or not given:
-        tell(Choice("normalise", say("normalise.kept"), why if expected is None else say("normalise.yours")))
+def tell_images(pretrained: Pretrained, schema: Schema, given: bool, tell: Callable[[Choice], None]) -> None:
+    """How the images are scaled; ``given``: as the weights expect."""
+    expected, ours = pretrained.expected, any(f.kind == "image" for f in schema.inputs)
+    if expected is None:
+        if ours:
+            tell(Choice("normalise", say("normalise.kept"), pretrained.why))
         return
     mean, std = (", ".join(f"{v:.3g}" for v in values) for values in (expected.mean, expected.std))
-    tell(Choice("normalise", say("normalise.value", mean=mean, std=std), why))
+    value = say("normalise.value", mean=mean, std=std)
+    if given:
+        tell(Choice("normalise", value, pretrained.why))
+    else:
+        tell(Choice("normalise", say("normalise.kept"), say("normalise.yours", value=value)))

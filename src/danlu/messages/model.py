@@ -454,6 +454,7 @@ SAYINGS: dict[str, Text] = {
     "model.tabular": ("the input is a table", "输入是表格"),
     "model.cnn": ("images of {side} px, {limit} px at most", "图片边长 {side} 像素，不超过 {limit} 像素"),
     "model.resnet": ("images of {side} px, more than {limit} px", "图片边长 {side} 像素，超过 {limit} 像素"),
+    "model.chosen": ("the model that danlu picks", "danlu 选的模型"),
     "model.libraries": (
         "; every model of torchvision and timm too, as torchvision/NAME, timm/NAME",
         "；torchvision 和 timm 的模型也都能用，写成 torchvision/名字、timm/名字",
@@ -495,8 +496,8 @@ SAYINGS: dict[str, Text] = {
         "权重没有说明当初图片是怎样缩放的",
     ),
     "normalise.yours": (
-        "the images are scaled by your own code, or are no shares of 0 to 1",
-        "图片由你自己的代码缩放，或数值不在 0 到 1 之间",
+        "your own code scales them, or they are no shares of 0 to 1; the weights were trained with {value}",
+        "图片由你自己的代码缩放，或数值不在 0 到 1 之间；权重训练时用的是：{value}",
     ),
     "size.weights": (
         "what the weights were trained on; --size for another",
