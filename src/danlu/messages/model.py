@@ -315,7 +315,7 @@ ERRORS: dict[str, ErrorText] = {
             "these weights are of another model: {matched} of the {all} tensors of {model} are in the file",
             "这份权重不是这个模型的：{model} 的 {all} 个张量中，文件里只对上 {matched} 个",
         ),
-        ("the model has {own} …; the file has {theirs} …", "模型里是 {own} ……；文件里是 {theirs} ……"),
+        ("the model has {own}; the file has {theirs}", "模型里是 {own}；文件里是 {theirs}"),
         ("give the model the weights were trained with: model=…", "用权重对应的模型：model=…"),
     ),
     "DL285": (
