@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 import danlu
 from danlu import session, state
+from danlu.freeze import Body
 from danlu.loop import Progress
 
 ROWS = 40
@@ -60,6 +61,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "plain_cosine": {"workers": 0, "schedule": "cosine"},
     "log": {"workers": 0, "log": "tensorboard", "schedule": "cosine"},
     "log_torch": {"workers": 0, "log": "tensorboard"},
+    "freeze": {"workers": 0, "freeze": 1, "ema": 0.9, "body_lr": 0.5},
 }
 
 
@@ -170,6 +172,8 @@ def _forget(part: str) -> None:
             random.setstate(fresh["python"])
         if part in ("best", "lines"):
             progress[part] = {"best": session.Best().to_json(), "lines": 0}[part]
+        if part == "body":
+            Body.apply = lambda *_: None  # type: ignore[method-assign, assignment]
         if part in vars(Progress()):
             progress["progress"][part] = getattr(Progress(), part)
         return progress

@@ -23,10 +23,10 @@ from source import SRC, Module, calls, first_text, keywords, modules
 LEVELS = (
     ("types", "errors", "messages"),
     ("rules", "settings", "lookup", "device", "interrupts", "lean", "lock", "muon", "plain", "rng", "tensorfile"),
-    ("data", "models", "tasks", "optim", "schedule", "ema", "metrics", "batch", "fit", "snapshot"),
+    ("data", "models", "tasks", "optim", "schedule", "ema", "metrics", "batch", "fit", "freeze", "snapshot"),
     ("guard", "linear"),
     ("loop", "evaluate", "checkpoint", "state", "run", "report", "weights", "doctor"),
-    ("answers", "doubts", "explain", "importance", "predict", "summary", "suspects", "trial"),
+    ("answers", "doubts", "explain", "importance", "predict", "pretrained", "summary", "suspects", "trial"),
     ("choose",),
     ("loaders", "match"),
     ("plan",),

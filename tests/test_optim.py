@@ -10,10 +10,12 @@ import pytest
 import torch
 from torch import nn
 
+from danlu.device import Precision
 from danlu.errors import DanluError
 from danlu.muon import MuonAdamW, hidden_matrices
 from danlu.optim import build_optimizer, describe
 from danlu.settings import Settings
+from danlu.trial import range_test
 
 
 class Net(nn.Module):
@@ -75,6 +77,60 @@ def test_every_parameter_once() -> None:
     held = [p for g in build_optimizer(None, model, Settings()).param_groups for p in g["params"]]
     assert {id(p) for p in held} == {id(p) for p in model.parameters()}  # the frozen ones may be thawed
     assert len(held) == len({id(p) for p in held})
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [
+        ("adamw", lambda groups: torch.optim.AdamW(groups, lr=1e-2, fused=True)),
+        ("sgd", lambda groups: torch.optim.SGD(groups, lr=1e-2, momentum=0.9)),
+        ("Rprop", lambda groups: torch.optim.Rprop(groups, lr=1e-2)),  # without weight decay
+    ],
+)
+def test_the_body_has_its_own_rate(name: str, theirs: Any) -> None:
+    a, b = net(), net()
+    body = [n for n, _ in a.named_parameters() if not n.startswith("head")]
+    decay = {} if name == "Rprop" else {"weight_decay": 0.1}
+    update(a, build_optimizer(name, a, Settings(lr=1e-2, body_lr=0.2, **decay), body))
+    named = dict(b.named_parameters())
+    groups = [
+        {
+            "params": [p for n, p in named.items() if (n in body) is inside and (p.ndim > 1) is wide],
+            "weight_decay": 0.1 if wide else 0.0,
+            **({"lr": 2e-3} if inside else {}),
+        }
+        for inside in (False, True)
+        for wide in (False, True)
+    ]
+    update(b, theirs([g for g in groups if g["params"]]))
+    assert same(a, b)
+
+
+def test_muons_body_has_its_own_rate_in_both_halves() -> None:
+    model = net()
+    body = [n for n, _ in model.named_parameters() if not n.startswith("head")]
+    optimizer = build_optimizer("muon", model, Settings(lr=1e-2, body_lr=0.5), body)
+    names = {id(p): n for n, p in model.named_parameters()}
+    rates = {names[id(p)]: g["lr"] for g in optimizer.param_groups for p in g["params"]}
+    assert rates == {n: 5e-3 if n in body else 1e-2 for n in names.values()}
+    update(model, optimizer)
+
+
+def test_a_rate_is_looked_for_with_the_parts_shares_kept() -> None:
+    model = net()
+    body = [n for n, _ in model.named_parameters() if not n.startswith("head")]
+    optimizer = build_optimizer("sgd", model, Settings(body_lr=0.25), body)
+    seen: list[list[float]] = []
+
+    class Watch(type(optimizer)):  # type: ignore[misc]
+        def step(self, closure: Any = None) -> Any:
+            seen.append([g["lr"] for g in self.param_groups])
+            return super().step(closure)
+
+    optimizer.__class__ = Watch
+    batch = (torch.arange(32).reshape(8, 4) % 7, torch.arange(8) % 2)
+    range_test(model, optimizer, [batch], nn.functional.cross_entropy, Precision())
+    assert len(seen) > 10 and all(min(rates) == pytest.approx(0.25 * max(rates)) for rates in seen)
 
 
 def test_momentum_reaches_sgd() -> None:

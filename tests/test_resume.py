@@ -32,7 +32,9 @@ def outcome(run: Path) -> tuple[bytes, list[dict[str, Any]], bytes]:
     return (run / "model" / "weights.safetensors").read_bytes(), timeless, (run / "predictions.parquet").read_bytes()
 
 
-@pytest.mark.parametrize("kind", ["plain", "workers", "ema", "accumulate", "patience", "steps", "torch_schedule"])
+@pytest.mark.parametrize(
+    "kind", ["plain", "workers", "ema", "accumulate", "patience", "steps", "torch_schedule", "freeze"]
+)
 def test_stopping_at_every_step_changes_nothing(server: ForkServer, tmp_path: Path, kind: str) -> None:
     whole = tmp_path / "whole"
     assert server.run("train", kind=kind, run=str(whole)) == 0
@@ -56,7 +58,8 @@ PARTS += ["step", "epoch", "loss_sum", "rows", "lines"]
 
 @pytest.mark.parametrize(
     ("kind", "part"),
-    [("plain", part) for part in PARTS] + [("ema", "ema"), ("torch_schedule", "schedule"), ("worse", "best")],
+    [("plain", part) for part in PARTS]
+    + [("ema", "ema"), ("torch_schedule", "schedule"), ("worse", "best"), ("freeze", "body")],
 )
 def test_leaving_out_any_part_of_the_state_is_seen(server: ForkServer, tmp_path: Path, kind: str, part: str) -> None:
     """The test above would notice: without this part the end differs."""

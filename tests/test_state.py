@@ -22,7 +22,7 @@ from danlu import ema as ema_room
 from danlu.checkpoint import latest, save
 from danlu.data.loader import Loader
 from danlu.errors import DanluError
-from danlu.muon import build_muon
+from danlu.muon import MuonAdamW, muon_groups
 from danlu.plain import decode, encode
 from danlu.state import capture, restore, restore_weights
 
@@ -153,7 +153,7 @@ OPTIMIZERS: dict[str, Callable[[Net], Any]] = {
     "asgd": lambda m: torch.optim.ASGD(m.parameters(), lr=0.01),
     "adafactor": lambda m: torch.optim.Adafactor(m.parameters()),
     "tensor lr": lambda m: torch.optim.AdamW(m.parameters(), lr=torch.tensor(0.01)),
-    "muon and adamw": lambda m: build_muon(m, lr=0.01, weight_decay=0.1, momentum=0.95, fused=True),
+    "muon and adamw": lambda m: MuonAdamW(muon_groups(m, lr=0.01, weight_decay=0.1, momentum=0.95, fused=True), 0.01),
     "two groups": lambda m: torch.optim.AdamW(
         [{"params": [m.head.weight], "lr": 0.1}, {"params": [p for p in m.parameters() if p is not m.head.weight]}],
         lr=0.01,

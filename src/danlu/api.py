@@ -166,7 +166,7 @@ def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None
             reporter.bad(one)
         return predictor.test(part.dataset, part.loader)
     arguments = record.arguments_of(folder)
-    opened = open_again(arguments, predictor.module)
+    opened = open_again(arguments, predictor.module, predictor.schema)
     if opened.test is None:
         raise DanluError("DL313", where=str(folder), run=str(folder))
     order = ("sampler", "batch_sampler")  # of the training rows

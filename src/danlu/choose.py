@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from torch import nn
 from danlu.data.columns import Data
 from danlu.data.loader import Loader
 from danlu.device import Precision
+from danlu.freeze import Body
 from danlu.messages import say
 from danlu.optim import build_optimizer
 from danlu.schedule import Schedule, build_schedule
@@ -21,6 +23,7 @@ from danlu.types import Choice
 
 TRIAL_BATCHES = 4
 WARMUP = 0.05  # share of all updates
+BODY_LR = 0.1  # of the head's rate, for weights that were trained before
 
 
 class Decisions:
@@ -61,18 +64,24 @@ def choose_batch_size(settings: Settings, data: Data, decisions: Decisions) -> S
 
 
 def make_optimizer(
-    spec: Any, settings: Settings, model: nn.Module, loader: Loader, criterion: Any, decisions: Decisions
+    spec: Any, settings: Settings, model: nn.Module, body: Body, loader: Loader, criterion: Any, decisions: Decisions
 ) -> tuple[torch.optim.Optimizer, Settings]:
+    """Over all parameters, those that begin frozen too: thawing changes no group."""
+    named = spec is None or isinstance(spec, str)
+    if settings.weights is not None and settings.body_lr is None and named and math.isfinite(body.epochs):
+        settings = replace(settings, body_lr=decisions.choose("body_lr", lambda: (BODY_LR, say("body_lr.default"))))
     if settings.lr != "auto":
-        return build_optimizer(spec, model, settings), settings
+        return build_optimizer(spec, model, settings, body.names), settings
 
     def measure() -> tuple[float, str]:
-        optimizer = build_optimizer(spec, model, replace(settings, lr=None))
+        optimizer = build_optimizer(spec, model, replace(settings, lr=None), body.names)
+        body.apply(model, 0)
         rate, curve = range_test(model, optimizer, few_batches(loader, 100), criterion, Precision())
+        body.thaw(model)
         return rate, say("lr.range_test", steps=len(curve))
 
     settings = replace(settings, lr=decisions.choose("lr", measure))
-    return build_optimizer(spec, model, settings), settings
+    return build_optimizer(spec, model, settings, body.names), settings
 
 
 def make_schedule(asked: Any, settings: Settings, optimizer: Any, total: int | None, decisions: Decisions) -> Schedule:

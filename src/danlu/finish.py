@@ -126,6 +126,7 @@ def deliver_best(session: Session) -> None:
     if plan.ema is not None:
         plan.ema.copy_to_model()
         plan.ema = None
+    plan.body.thaw(plan.model)
     plan.model.eval()
 
 

@@ -84,14 +84,21 @@ def unwrapped(tensors: Mapping[str, Tensor], module: nn.Module) -> Mapping[str, 
 def built(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], where: str = "") -> nn.Module:
     """``make()`` with ``tensors`` in it, in eval mode.
 
-    It is made on the meta device first: sizes in a file that do not fit its own weights never get memory.
+    It is made on the meta device first: sizes in a file that do not fit its own weights never get memory. The few
+    models of torchvision that compute their sizes with tensors cannot be made there, and are made at once.
     """
-    with torch.device("meta"):
-        shape = make()
+    try:
+        with torch.device("meta"):
+            shape = make()
+    except NotImplementedError:
+        return _filled(make(), tensors, where)
     found = fit_report(shape, unwrapped(tensors, shape))
     if not found.ok:
         raise DanluError("DL423", where=where, model=type(shape).__qualname__, differences=str(found))
-    module = make()
+    return _filled(make(), tensors, where)
+
+
+def _filled(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -> nn.Module:
     fill(module, tensors, where)
     return module.eval()
 

@@ -18,12 +18,31 @@ from danlu.data.loader import Loader
 from danlu.data.seeded import name_of
 from danlu.data.user import known_targets
 from danlu.errors import DanluError
+from danlu.freeze import Body, find_body, last_layer
 from danlu.loop import row_names
+from danlu.messages import say
+from danlu.pretrained import Pretrained, fill_in
 from danlu.settings import Settings
 from danlu.tasks import Criterion, Task
 from danlu.tasks.classification import check_labels
 from danlu.trial import few_batches, one_batch, taken_twice
-from danlu.types import Field, Schema
+from danlu.types import Choice, Field, Schema
+
+
+def begin(
+    model: nn.Module, pretrained: Pretrained | None, schema: Schema, settings: Settings, decisions: Decisions
+) -> Body:
+    """The weights laid into the model, told, and which of its parameters are head and body."""
+    if pretrained is None:
+        return find_body(model, (), settings.freeze)
+    filled = fill_in(model, pretrained, schema.classes)
+    body = find_body(model, filled.new, settings.freeze)
+    if not decisions.before:
+        decisions.tell(filled.choice(pretrained.source))
+        layers = ", ".join(sorted(last_layer(model)))
+        outputs = schema.outputs or "?"
+        decisions.tell(Choice("head", layers, say(f"head.{filled.head}", outputs=outputs)))
+    return body
 
 
 def make_model(spec: Any, schema: Schema, decisions: Decisions) -> tuple[nn.Module, dict[str, Any]]:

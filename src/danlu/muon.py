@@ -50,8 +50,10 @@ class MuonAdamW(Optimizer):
         return loss
 
 
-def build_muon(model: nn.Module, *, lr: float, weight_decay: float, momentum: float, fused: bool) -> MuonAdamW:
-    """Muon on the hidden matrices, one learning rate for both halves.
+def muon_groups(
+    model: nn.Module, *, lr: float, weight_decay: float, momentum: float, fused: bool
+) -> list[dict[str, Any]]:
+    """Muon on the hidden matrices, AdamW on the rest, one learning rate for both.
 
     Its updates are scaled to the size of AdamW's (``adjust_lr_fn="match_rms_adamw"``, Liu et al., Muon is Scalable
     for LLM Training, 2025), so AdamW's rates fit.
@@ -66,7 +68,7 @@ def build_muon(model: nn.Module, *, lr: float, weight_decay: float, momentum: fl
         {"params": [p for p in rest if p.ndim >= 2], "lr": lr, "weight_decay": weight_decay, **adamw},
         {"params": [p for p in rest if p.ndim < 2], "lr": lr, "weight_decay": 0.0, **adamw},
     ]
-    return MuonAdamW([g for g in groups if g["params"]], lr)
+    return [g for g in groups if g["params"]]
 
 
 def hidden_matrices(model: nn.Module) -> list[nn.Parameter]:

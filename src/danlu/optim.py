@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch.optim import Optimizer
 from danlu import lean
 from danlu.errors import DanluError, did_you_mean, nearest
 from danlu.messages import say
-from danlu.muon import MuonAdamW, build_muon
+from danlu.muon import MuonAdamW, muon_groups
 from danlu.settings import Settings
 
 Groups = list[dict[str, Any]]
@@ -41,10 +42,11 @@ _LEAN: dict[type[Optimizer], type[Optimizer]] = {torch.optim.Adam: lean.Adam, to
 _FUSED_DEVICES = ("cpu", "cuda", "mps", "xpu")
 
 
-def build_optimizer(spec: Any, model: nn.Module, settings: Settings) -> Optimizer:
+def build_optimizer(spec: Any, model: nn.Module, settings: Settings, body: Collection[str] = frozenset()) -> Optimizer:
     """The optimizer for None (AdamW), a name, a class, ``factory(params)``, or an instance over the model's parameters.
 
     Names take the settings' ``lr``, ``weight_decay`` and ``momentum``; biases and norms (``ndim <= 1``) never decay.
+    The parameters named in ``body`` have groups of their own, with ``body_lr`` times the rate.
     Build it after the model went to its device: fused kernels are chosen by that.
     """
     if isinstance(spec, Optimizer):
@@ -53,7 +55,7 @@ def build_optimizer(spec: Any, model: nn.Module, settings: Settings) -> Optimize
     if not any(p.requires_grad for p in model.parameters()):
         raise DanluError("DL250", where=type(model).__name__)
     if spec is None or isinstance(spec, str) or (isinstance(spec, type) and issubclass(spec, Optimizer)):
-        return _by_name(spec or "adamw", model, settings)
+        return _by_name(spec or "adamw", model, settings, body if settings.body_lr not in (None, 1.0) else frozenset())
     if not callable(spec):
         raise DanluError("DL251", where=f"optimizer={spec!r}", got=type(spec).__name__)
     made = spec([p for p in model.parameters() if p.requires_grad])
@@ -89,17 +91,28 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> Groups:
     return [g for g in groups if g["params"]]
 
 
+def split_groups(groups: Groups, model: nn.Module, body: Collection[str], lr: float) -> Groups:
+    """Each group as two, in the same order inside: the parameters named in ``body`` have the rate ``lr``."""
+    ids = {id(p) for name, p in model.named_parameters() if name in body}
+    out: Groups = []
+    for group in groups:
+        inside = [p for p in group["params"] if id(p) in ids]
+        out.append({**group, "params": [p for p in group["params"] if id(p) not in ids]})
+        out.append({**group, "params": inside, "lr": lr})
+    return [g for g in out if g["params"]]
+
+
 def _able(model: nn.Module) -> list[nn.Parameter]:
     return [p for p in model.parameters() if p.is_floating_point() or p.is_complex()]
 
 
-def _by_name(spec: str | type[Optimizer], model: nn.Module, settings: Settings) -> Optimizer:
+def _by_name(spec: str | type[Optimizer], model: nn.Module, settings: Settings, body: Collection[str]) -> Optimizer:
     default = _default(spec)
     if (layer := _sparse_layer(model)) and not _takes_sparse(default.cls, model, settings):
         raise DanluError("DL258", where=layer, name=default.cls.__name__)
     given = inspect.signature(default.cls).parameters
-    for setting in ("momentum", "weight_decay"):
-        if getattr(settings, setting) is not None and setting not in given and default.cls is not MuonAdamW:
+    for setting, needs in (("momentum", "momentum"), ("weight_decay", "weight_decay"), ("body_lr", "lr")):
+        if getattr(settings, setting) is not None and needs not in given and default.cls is not MuonAdamW:
             raise DanluError("DL255", where=setting, name=default.cls.__name__, setting=setting)
     lr = float(settings.lr) if isinstance(settings.lr, int | float) else default.lr
     decay = default.weight_decay if settings.weight_decay is None else settings.weight_decay
@@ -107,8 +120,10 @@ def _by_name(spec: str | type[Optimizer], model: nn.Module, settings: Settings) 
     if settings.momentum is not None:
         options["momentum"] = settings.momentum
     fused = can_fuse(model)
+    body_lr = lr * (settings.body_lr or 1.0)
     if default.cls is MuonAdamW:
-        return build_muon(model, lr=lr, weight_decay=decay, momentum=options["momentum"], fused=fused)
+        groups = muon_groups(model, lr=lr, weight_decay=decay, momentum=options["momentum"], fused=fused)
+        return MuonAdamW(split_groups(groups, model, body, body_lr) if body else groups, lr)
     cls = default.cls
     if cls is torch.optim.SGD and options.get("momentum"):
         fused = False  # torch's kernel fails where a parameter gets its first gradient later than the others
@@ -117,9 +132,8 @@ def _by_name(spec: str | type[Optimizer], model: nn.Module, settings: Settings) 
         cls = _LEAN.get(cls, cls)
     if "lr" in given:
         options["lr"] = lr
-    if "weight_decay" not in given:
-        return cls(_able(model), **options)
-    return cls(parameter_groups(model, decay), **options)
+    groups = parameter_groups(model, decay) if "weight_decay" in given else [{"params": _able(model)}]
+    return cls(split_groups(groups, model, body, body_lr) if body else groups, **options)
 
 
 def check_name(name: str) -> None:
@@ -170,7 +184,7 @@ def _takes_sparse(cls: type[Optimizer], model: nn.Module, settings: Settings) ->
 
 def _refuse_settings(optimizer: Optimizer, settings: Settings) -> None:
     """The user's optimizer has its own numbers: a setting that would do nothing is refused."""
-    given = {"lr": settings.lr, "weight_decay": settings.weight_decay, "momentum": settings.momentum}
+    given = {name: getattr(settings, name) for name in ("lr", "weight_decay", "momentum", "body_lr")}
     for name, value in given.items():
         if value is not None and value != "auto":
             raise DanluError("DL256", where=f"{name}={value}", setting=name, name=type(optimizer).__name__, value=value)

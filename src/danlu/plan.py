@@ -24,12 +24,16 @@ from danlu.choose import (
 from danlu.data import load_data
 from danlu.data.columns import Data
 from danlu.data.loader import Loader
+from danlu.data.normalise import image_input, scaled
 from danlu.device import Precision, pick_device, seed_everything
 from danlu.ema import Ema
+from danlu.errors import DanluError
+from danlu.freeze import Body
 from danlu.loaders import make_loader, without_lonely_row
 from danlu.lookup import is_reference, resolve
-from danlu.match import make_model, try_one_batch
+from danlu.match import begin, make_model, try_one_batch
 from danlu.messages import say
+from danlu.pretrained import Pretrained, find, tell_images
 from danlu.schedule import Schedule
 from danlu.settings import Settings, make_settings
 from danlu.tasks import Criterion, Task
@@ -60,6 +64,7 @@ class Plan:
     task: Task
     model: nn.Module
     model_config: dict[str, Any]  # how load() makes the model again
+    body: Body  # what is frozen, and until when
     criterion: Criterion | None  # None: the model returns its own loss
     optimizer: torch.optim.Optimizer
     schedule: Schedule
@@ -81,28 +86,28 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     decisions = Decisions(chosen, tell)
     settings = asked.settings
     device = pick_device(settings.device)
-    if "size" in chosen:
-        settings = replace(settings, size=chosen["size"])
     wanted_model, loss, wanted_optimizer = (_resolved(spec) for spec in (asked.model, asked.loss, asked.optimizer))
     _check_names(wanted_model, loss, wanted_optimizer)
-    own_model = wanted_model is not None and not isinstance(wanted_model, str)
-    data = load_data(
-        asked.data, asked.test, asked.val, settings, layout=models.layout_of(wanted_model), own_model=own_model
-    )
-    for choice in data.choices:
-        if not chosen:
-            tell(choice)
+    _check_freeze(wanted_model, settings)
+    pretrained = find(wanted_model, settings.weights)
+    data, settings = _open(asked, settings, wanted_model, pretrained, decisions)
     settings = choose_batch_size(settings, data, decisions)
 
     seed_everything(settings.seed)
     schema = replace(data.schema, task=cast(TaskName, settings.task)) if settings.task else data.schema
     model, config = make_model(wanted_model, schema, decisions)
+    body = begin(model, pretrained, schema, settings, decisions)
+    pretrained = None  # the tensors need not stay in memory
     model.to(device)
     loader = make_loader("train", data, settings)
     schema, task, criterion = try_one_batch(loss, settings, schema, model, loader, data, decisions)
     loader = without_lonely_row(loader, model, data, settings, decisions)
 
-    optimizer, settings = make_optimizer(wanted_optimizer, settings, model, loader, criterion, decisions)
+    optimizer, settings = make_optimizer(wanted_optimizer, settings, model, body, loader, criterion, decisions)
+    ema = Ema(model, settings.ema) if settings.ema is not None else None  # over the body too: it may be thawed
+    if body.epochs:
+        model.train()
+        body.apply(model, 0)
     precision = pick_precision(settings, model, optimizer, loader, criterion, device, decisions)
     steps_per_epoch = math.ceil(len(loader) / settings.accumulate) if has_length(loader) else None
     total = choose_length(settings, steps_per_epoch, model, optimizer, loader, criterion, precision, data, decisions)
@@ -116,11 +121,12 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
         schema=schema,
         task=task,
         model=model,
+        body=body,
         model_config={"model": config, "scale": tasks.scale_of(criterion), "precision": precision.name},
         criterion=criterion,
         optimizer=optimizer,
         schedule=make_schedule(wanted_optimizer, settings, optimizer, total, decisions),
-        ema=Ema(model, settings.ema) if settings.ema is not None else None,
+        ema=ema,
         loader=loader,
         val_loader=make_loader("val", data, settings) if data.val is not None else None,
         test_loader=make_loader("test", data, settings) if data.test is not None else None,
@@ -134,7 +140,26 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     )
 
 
-def open_again(arguments: dict[str, Any], module: nn.Module) -> Data:
+def _open(
+    asked: Asked, settings: Settings, model: Any, pretrained: Pretrained | None, decisions: Decisions
+) -> tuple[Data, Settings]:
+    """The data, with images as large and scaled as the weights expect them where danlu prepares them."""
+    expected = pretrained.expected if pretrained is not None else None
+    by_weights = settings.size is None and expected is not None and expected.size > 0
+    if by_weights and expected is not None:
+        settings = replace(settings, size=expected.size)
+    own_model = model is not None and not isinstance(model, str)
+    data = load_data(asked.data, asked.test, asked.val, settings, layout=models.layout_of(model), own_model=own_model)
+    given = scaled(data, expected.mean, expected.std) if expected is not None else None
+    if not decisions.before:
+        for choice in data.choices:
+            decisions.tell(replace(choice, why=say("size.weights")) if by_weights and choice.what == "size" else choice)
+        if pretrained is not None:
+            tell_images(pretrained, data.schema, given is not None, decisions.tell)
+    return given or data, settings
+
+
+def open_again(arguments: dict[str, Any], module: nn.Module, schema: Schema) -> Data:
     """The data of a run as its training saw them, split as they were then."""
     names = {f.name for f in fields(Settings)}
     settings = make_settings({k: v for k, v in arguments.items() if k in names})
@@ -142,7 +167,11 @@ def open_again(arguments: dict[str, Any], module: nn.Module) -> Data:
     own = isinstance(model, str) and is_reference(model)
     layout = models.layout_of(module if own else model)
     given = (arguments["data"], arguments.get("test"), arguments.get("val"))
-    return load_data(*given, settings, layout=layout, own_model=own)
+    image = image_input(schema) if settings.weights is not None else None  # then the weights may have set its scale
+    if image is not None and image.shape[1] == image.shape[2]:
+        settings = replace(settings, size=image.shape[1])
+    data = load_data(*given, settings, layout=layout, own_model=own)
+    return (scaled(data, image.mean, image.std) if image is not None and image.mean else None) or data
 
 
 def _check_names(model: Any, loss: Any, optimizer: Any) -> None:
@@ -150,6 +179,13 @@ def _check_names(model: Any, loss: Any, optimizer: Any) -> None:
     for spec, check in ((model, models.check_name), (loss, tasks.named_loss), (optimizer, optim.check_name)):
         if isinstance(spec, str):
             check(spec)
+
+
+def _check_freeze(model: Any, settings: Settings) -> None:
+    """DL286: danlu's own and the libraries' models have learnt nothing without weights; a user's may have."""
+    if settings.freeze != "none" and settings.weights is None and (model is None or isinstance(model, str)):
+        name = model or say("model.chosen")
+        raise DanluError("DL286", where=f"freeze={settings.freeze!r}", freeze=settings.freeze, name=name)
 
 
 def _resolved(spec: Any) -> Any:

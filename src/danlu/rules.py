@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,6 +57,9 @@ RULES: dict[str, Rule] = {
     "monitor": Rule(("text",), "accuracy"),
     "class_weights": Rule(("numbers",), "balanced", 0, names=("balanced",)),
     "label_smoothing": Rule(("number",), 0.1, 0, 1, open=")"),
+    "weights": Rule(("path",), "weights.pth", names=("default",)),
+    "freeze": Rule(("whole",), "body", 1, names=("body", "none")),
+    "body_lr": Rule(("number",), 0.1, 0, open="("),
     "seed": _whole(0, 0, 2**63 - 1),  # TOML's integers have 64 bits
     "device": Rule(("device",), "auto", names=("auto", "cpu", "cuda", "cuda:1", "mps")),
     "precision": _named("auto", "fp32", "bf16", "fp16"),
@@ -146,6 +150,8 @@ def _number(text: str) -> int | float | None:
 def convert(rule: Rule, value: Any) -> tuple[Any, str]:
     """(the value in its own type, "") or (None, the code of the error to raise)."""
     kinds = rule.kinds
+    if "path" in kinds and isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if "device" in kinds and type(value).__name__ == "device":  # a torch.device; torch is not imported here
         value = str(value)
     if isinstance(value, str):
@@ -165,7 +171,7 @@ def convert(rule: Rule, value: Any) -> tuple[Any, str]:
 
 def _convert_text(rule: Rule, value: str) -> tuple[Any, str]:
     kinds = rule.kinds
-    if value in rule.names or ("text" in kinds and value.strip()):
+    if value in rule.names or (("text" in kinds or "path" in kinds) and value.strip()):
         return value, ""
     if "device" in kinds and re.fullmatch(r"(cpu|cuda|mps|xpu):\d+", value):
         return value, ""

@@ -156,6 +156,10 @@ class Session:
         self.scalars.event(record)
         self.history.append(record)
         self.reporter.epoch(event, metrics, best=better and self.plan.val_loader is not None, eta_seconds=self._eta())
+        body = self.plan.body
+        if body.frozen(event.epoch - 1) and not body.frozen(event.epoch):
+            body.thaw(self.plan.model)
+            self.reporter.choice(Choice("freeze", f"epoch {event.epoch}", say("freeze.thawed")))
         patience = self.plan.settings.patience
         if patience is not None and self.best.stale >= patience:
             self.progress.stop = bool(agree(True))
@@ -272,6 +276,7 @@ class Session:
             others=self.others,
         )
         self.progress = Progress(**values["progress"])
+        plan.body.apply(plan.model, self.progress.epoch)
         if fresh:
             self.progress.began, self.progress.stop = began, False
             for group, rate in zip(plan.optimizer.param_groups, rates):

@@ -39,6 +39,10 @@ class Settings:
     monitor: str | None = None  # the validation metric that names the best epoch
     class_weights: str | Sequence[float] | None = None  # "balanced", or one weight a class
     label_smoothing: float = 0.0
+    # what is learnt already
+    weights: str | None = None  # a file of weights, a run's folder, or "default": those the model's library publishes
+    freeze: int | str = "none"  # body: only the head is trained; a number of epochs: the body after them; none
+    body_lr: float | None = None  # learning rate of all but the head, as a factor of lr
     # the machine
     seed: int = 0
     device: str = "auto"
@@ -80,6 +84,9 @@ class SettingsDict(TypedDict, total=False):
     monitor: str | None
     class_weights: str | Sequence[float] | None
     label_smoothing: float
+    weights: str | None
+    freeze: int | str
+    body_lr: float | None
     seed: int
     device: str
     precision: str

@@ -199,10 +199,11 @@ def range_test(
     with kept_randomness(seed=0):
         copied, copied_optimizer = copy.deepcopy((model, optimizer))
         copied.train()
+        rates = [float(group["lr"]) for group in copied_optimizer.param_groups]
         for i, batch in enumerate(islice(cycle(batches), RANGE_STEPS)):
             rate = low * (high / low) ** (i / (RANGE_STEPS - 1))
-            for group in copied_optimizer.param_groups:
-                group["lr"] = rate
+            for group, own in zip(copied_optimizer.param_groups, rates):
+                group["lr"] = rate * own / max(rates)  # a part with a smaller rate keeps its share
             value = step(copied, to_device(batch, device), loss, copied_optimizer, precision=precision, guard=False)
             smooth = 0.9 * smooth + 0.1 * float(value)
             corrected = smooth / (1 - 0.9 ** (i + 1))  # an exponential average starts too low

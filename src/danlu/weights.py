@@ -40,6 +40,7 @@ __all__ = ["built", "fill", "fit_report", "load_model_files", "load_weights", "s
 WEIGHTS, CONFIG, SCHEMA = "weights.safetensors", "config.json", "schema.json"
 _WRAPPED_IN = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "module")
 _MAX_JSON = 64 << 20  # bytes
+_MODEL_NAME = r"((torchvision|timm)/\w+(\.\w+)?|[^\W\d]\w*)"
 _LAYOUTS = ("image", "columns", "matrix", "tensor")
 
 
@@ -218,8 +219,8 @@ def _config_entries(folder: Path, config: dict[str, Any]) -> tuple[dict[str, Any
         "model": isinstance(model, dict),
     }
     if isinstance(model, dict):
-        name = model.get("name", "_")
-        checks["model.name"] = isinstance(name, str) and name.isidentifier()  # a name of ours, never a path
+        name = model.get("name", "_")  # a name of ours or a library's, never a path
+        checks["model.name"] = isinstance(name, str) and re.fullmatch(_MODEL_NAME, name) is not None
         checks["model.arguments"] = isinstance(model.get("arguments", {}), dict)
         checks["model.class"] = isinstance(model.get("class", ""), str)
     for entry, good in checks.items():

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from danlu.errors import DanluError
 from danlu.models import MODELS, arguments, build, default_name, layout_of
+from danlu.models.convnext import Block
 from danlu.models.tabular import tabular
+from danlu.models.vit import patch_for, resized
 from danlu.types import Field, Schema
 
 CLASSES = Field("y", "category", "target", classes=("a", "b", "c"))
@@ -50,22 +52,90 @@ def test_image_models_take_any_small_image(channels: int, height: int, width: in
     assert made(name, schema)(torch.randn(2, channels, height, width)).shape == (2, 3)
 
 
+@pytest.mark.parametrize("name", ["resnet34", "resnet50", "convnext_tiny", "vit_tiny"])
+@pytest.mark.parametrize(("channels", "height", "width"), [(1, 8, 8), (4, 28, 20), (3, 64, 33)])
+def test_larger_models_take_small_images_too(name: str, channels: int, height: int, width: int) -> None:
+    schema = images(channels, height, width)
+    assert made(name, schema).eval()(torch.randn(2, channels, height, width)).shape == (2, 3)
+
+
 @pytest.mark.parametrize("side", [1, 3, 65, 130])
-@pytest.mark.parametrize("name", ["cnn", "resnet18"])
+@pytest.mark.parametrize("name", ["cnn", "resnet18", "convnext_tiny", "vit_tiny"])
 def test_image_models_take_odd_sizes_too(name: str, side: int) -> None:
     model = made(name, images(3, side, side)).eval()
     assert model(torch.randn(2, 3, side, side)).shape == (2, 3)
     assert model(torch.randn(2, 3, side + 9, side + 30)).shape == (2, 3)  # other sizes than it was made for
 
 
-def test_resnet18_is_torchvisions() -> None:
+@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "convnext_tiny"])
+def test_names_shapes_and_answers_are_torchvisions(name: str) -> None:
     torchvision = pytest.importorskip("torchvision")
-    theirs = torchvision.models.resnet18(num_classes=3).eval()
-    ours = made("resnet18", images(3, 96, 96)).eval()
+    theirs = torchvision.models.get_model(name, num_classes=3).eval()
+    ours = made(name, images(3, 96, 96)).eval()
+    lively(theirs)
+    assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in theirs.state_dict().items()}
     ours.load_state_dict(theirs.state_dict())
     x = torch.randn(2, 3, 96, 96)
     with torch.inference_mode():
         torch.testing.assert_close(ours(x), theirs(x), rtol=0, atol=0)
+
+
+def lively(model: nn.Module) -> None:
+    """Every scale, bias and running statistic away from the 0 and 1 they begin with, so that none may be left out."""
+    draw = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, t in model.state_dict().items():
+            small = t.ndim < 2 or name.endswith(("layer_scale", "cls_token", "pos_embed"))
+            if small and t.is_floating_point():
+                t.copy_(torch.rand(t.shape, generator=draw) + 0.1)
+
+
+@pytest.mark.parametrize("side", [224, 96])
+def test_vit_tiny_is_timms_deit(side: int) -> None:
+    timm = pytest.importorskip("timm")
+    schema = images(3, side, side)
+    patch = arguments("vit_tiny", schema)["patch"]
+    theirs = timm.create_model("deit_tiny_patch16_224", img_size=side, patch_size=patch, num_classes=3).eval()
+    lively(theirs)
+    ours = made("vit_tiny", schema).eval()
+    assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in theirs.state_dict().items()}
+    ours.load_state_dict(theirs.state_dict())
+    x = torch.randn(2, 3, side, side)
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(x), theirs(x), rtol=1e-5, atol=1e-5)
+
+
+def test_positions_on_another_grid_are_timms() -> None:
+    layers = pytest.importorskip("timm.layers")
+    places = torch.randn(1, 1 + 49, 192)
+    theirs = layers.resample_abs_pos_embed(places, new_size=[5, 9], old_size=[7, 7])
+    torch.testing.assert_close(resized(places, (7, 7), (5, 9)), theirs)
+    assert resized(places, (7, 7), (7, 7)) is places
+
+
+@pytest.mark.parametrize(
+    ("side", "patch"), [(1, 1), (8, 1), (16, 2), (28, 4), (32, 4), (64, 8), (96, 8), (224, 16), (999, 16)]
+)
+def test_patches_are_chosen_by_the_side(side: int, patch: int) -> None:
+    assert patch_for(side) == patch
+
+
+def test_convnext_leaves_whole_blocks_out_in_training_and_keeps_their_mean() -> None:
+    block = Block(4, 0.5)
+    nn.init.ones_(block.layer_scale)
+    x = torch.randn(1, 4, 8, 8).expand(2000, -1, -1, -1)
+    with torch.no_grad():
+        branch = block.eval()(x[:1]) - x[:1]
+        found = block.train()(x) - x  # nothing, or twice the branch
+    whole = (found / branch).flatten(1).round(decimals=2)
+    assert set(whole.unique().tolist()) == {0.0, 2.0}
+    assert (whole == whole[:, :1]).all()
+    assert 0.45 < float((whole[:, 0] > 0).float().mean()) < 0.55
+
+
+def test_small_images_are_cut_into_smaller_patches() -> None:
+    small, large = made("convnext_tiny", images(3, 64, 64)), made("convnext_tiny", images(3, 65, 65))
+    assert small.features[0][0].stride == (2, 2) and large.features[0][0].stride == (4, 4)  # type: ignore[index, union-attr]
 
 
 def test_small_images_keep_their_places_in_resnet18() -> None:

@@ -16,6 +16,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "update": (
         *("batch_size", "lr", "schedule", "warmup", "weight_decay", "momentum", "clip_norm", "clip_value"),
         *("accumulate", "ema", "class_weights", "label_smoothing"),
+        *("weights", "freeze", "body_lr"),
     ),
     "data": ("target", "task", "ignore", "size", "on_bad", "bad_limit", "max_pixels"),
     "machine": ("seed", "device", "precision", "workers", "checkpoint_steps", "cache", "log", "check"),
@@ -103,7 +104,9 @@ def _setting(name: str) -> tuple[str, str]:
     text = say(f"setting.{name}")
     if name == "check":
         return "--no-check", say("setting.check.off", text=text)
-    kind = {"whole": "N", "number": "X", "numbers": "X,X", "time": "TIME"}.get(next(iter(rule.kinds), ""), "NAME")
+    kind = {"whole": "N", "number": "X", "numbers": "X,X", "time": "TIME", "path": "PATH"}.get(
+        next(iter(rule.kinds), ""), "NAME"
+    )
     default = next(f.default for f in fields(Settings) if f.name == name)
     if default is not None:
         shown = f"{default:,}" if isinstance(default, int) and default >= 10_000 else default

@@ -60,6 +60,7 @@ SAYINGS: dict[str, Text] = {
     "rule.number": ("a number", "数字"),
     "rule.flag": ("True or False", "True 或 False"),
     "rule.text": ("a name", "名称"),
+    "rule.path": ("a path", "路径"),
     "rule.texts": ("a list of names", "名称的列表"),
     "rule.numbers": ("a list of numbers, such as 0.2,0.8", "一串数字，如 0.2,0.8"),
     "rule.time": ('a time such as "10m", "1h30m", or seconds', '时长，如 "10m"、"1h30m"，或秒数'),
@@ -100,6 +101,19 @@ SAYINGS: dict[str, Text] = {
         "损失里各类别的权重：balanced，或每类一个数",
     ),
     "setting.label_smoothing": ("label smoothing, 0 to 1", "标签平滑，0 到 1"),
+    "setting.weights": (
+        "begin with trained weights: a .safetensors or .pth file, a run's folder, or default "
+        "(those that torchvision or timm publish)",
+        "从训练好的权重开始：.safetensors 或 .pth 文件、某次训练的文件夹，或 default（torchvision、timm 发布的权重）",
+    ),
+    "setting.freeze": (
+        "body: train only the head; a number: the body too after so many epochs; none: all from the start",
+        "body：只训练输出层；数字：这么多轮之后再训练主干；none：一开始就全部训练",
+    ),
+    "setting.body_lr": (
+        "learning rate of all but the head, as a factor of lr",
+        "主干（输出层以外）的学习率，是 lr 的多少倍",
+    ),
     "setting.seed": ("every random choice follows from it", "一切随机都由它决定"),
     "setting.device": ("auto, cpu, cuda, cuda:1, mps", "用哪个设备：auto、cpu、cuda、cuda:1、mps"),
     "setting.precision": ("auto, fp32, bf16, or fp16 (GPU)", "数值精度：auto、fp32、bf16，或 fp16（仅 GPU）"),
@@ -205,8 +219,10 @@ SAYINGS: dict[str, Text] = {
     "flag.train.val": ("data to validate on after each epoch", "每轮结束后用来验证的数据"),
     "flag.train.test": ("data to test on once, at the end", "最后测试一次用的数据"),
     "flag.train.model": (
-        "mlp, cnn, resnet18, tabular, or file.py:Class (default: chosen by the data)",
-        "mlp、cnn、resnet18、tabular，或 file.py:类名（默认看数据来选）",
+        "mlp, cnn, resnet18, resnet34, resnet50, convnext_tiny, vit_tiny, tabular, torchvision/NAME, timm/NAME, "
+        "or file.py:Class (default: chosen by the data)",
+        "mlp、cnn、resnet18、resnet34、resnet50、convnext_tiny、vit_tiny、tabular、torchvision/名字、timm/名字，"
+        "或 file.py:类名（默认看数据来选）",
     ),
     "flag.train.loss": (
         "a loss of torch.nn by name, or file.py:function (default: the task's)",

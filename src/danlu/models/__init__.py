@@ -11,16 +11,28 @@ from torch import nn
 
 from danlu.errors import DanluError, did_you_mean, nearest
 from danlu.messages import say
+from danlu.models import library
 from danlu.models.cnn import cnn
+from danlu.models.convnext import convnext_tiny
 from danlu.models.mlp import mlp
-from danlu.models.resnet import SMALL, resnet18
+from danlu.models.resnet import SMALL, resnet18, resnet34, resnet50
 from danlu.models.tabular import tabular
 from danlu.models.user import image_shape, input_width, instantiate
+from danlu.models.vit import patch_for, vit_tiny
 from danlu.types import Schema
 
 __all__ = ["MODELS", "arguments", "build", "check_name", "default_name", "instantiate", "layout_of"]
 
-MODELS: dict[str, Callable[..., nn.Module]] = {"mlp": mlp, "cnn": cnn, "resnet18": resnet18, "tabular": tabular}
+MODELS: dict[str, Callable[..., nn.Module]] = {
+    "mlp": mlp,
+    "cnn": cnn,
+    "resnet18": resnet18,
+    "resnet34": resnet34,
+    "resnet50": resnet50,
+    "convnext_tiny": convnext_tiny,
+    "vit_tiny": vit_tiny,
+    "tabular": tabular,
+}
 
 
 def default_name(schema: Schema) -> tuple[str, str]:
@@ -53,12 +65,19 @@ def arguments(name: str, schema: Schema) -> dict[str, Any]:
     channels, height, width = image
     if name == "cnn":
         return {"channels": channels, "outputs": outputs, "size": max(height, width)}
+    if library.in_library(name):
+        return {"channels": channels, "outputs": outputs, "size": [height, width]}
+    if name == "vit_tiny":
+        patch = patch_for(max(height, width))
+        return {"channels": channels, "outputs": outputs, "size": [height, width], "patch": patch}
     return {"channels": channels, "outputs": outputs, "small": max(height, width) <= SMALL}
 
 
 def build(name: str, arguments: dict[str, Any]) -> nn.Module:
     """The model of that name. Equal arguments and an equal state of torch's generator give equal weights."""
     check_name(name)
+    if library.in_library(name):
+        return library.build(name, **arguments)
     return MODELS[name](**arguments)
 
 
@@ -76,10 +95,23 @@ def layout_of(model: str | nn.Module | type | None) -> Literal["columns", "matri
 
 
 def check_name(name: str) -> None:
-    """DL270 where no model is called that."""
-    if name not in MODELS:
-        facts = {"near": did_you_mean(name, MODELS), "line": nearest(name, MODELS) or "cnn"}
-        raise DanluError("DL270", where=f"model={name!r}", name=name, **facts)
+    """DL270 where no model is called that, DL030 where its library is not installed."""
+    if library.in_library(name):
+        library.check(name)
+    elif name not in MODELS:
+        raise DanluError("DL270", where=f"model={name!r}", name=name, **_near(name))
+
+
+def _near(name: str) -> dict[str, str]:
+    """What a name that danlu does not have may stand for: one of its own, or a library's, which has its prefix."""
+    own = nearest(name, MODELS)
+    if own:
+        return {"near": did_you_mean(name, MODELS), "line": own}
+    theirs = {full.partition("/")[2]: full for full in reversed(library.everywhere())}  # torchvision before timm
+    near = theirs.get(name) or theirs.get(nearest(name, theirs), "")
+    if near:
+        return {"near": did_you_mean(near, [near]), "line": near}
+    return {"near": did_you_mean(name, MODELS) + say("model.libraries"), "line": "cnn"}
 
 
 def _kinds(schema: Schema) -> str:
