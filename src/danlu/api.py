@@ -50,6 +50,10 @@ class Run:
         part = open_labelled(self.predictor.schema, data, Settings())
         return self.predictor.test(part.dataset, part.loader)
 
+    def report(self) -> Path:
+        """The page for people: report.html in the run's folder."""
+        return self.dir / "report.html"
+
 
 def train(
     data: Any,

@@ -68,9 +68,7 @@ def _heat(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | N
     field, names = plan.schema.inputs[0], plan.schema.classes
     shown = []
     for k, i in enumerate(rows.tolist()):
-        heat = Picture(
-            overlay(images[k], found.maps[k], mean=field.mean, std=field.std, file_format="JPEG"), "image/jpeg"
-        )
+        heat = overlay(images[k], found.maps[k], mean=field.mean, std=field.std, file_format="JPEG")
         truth, answer = (names[int(c)] if int(c) < len(names) else str(int(c)) for c in (tested.target[i], guess[i]))
         shown.append(Attribution(gallery.sample(i), Picture(heat, "image/jpeg"), truth, answer))
     return Why(tuple(shown), told("showing.heat"))

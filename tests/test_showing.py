@@ -1,0 +1,147 @@
+"""The page of a real run: what it says is what the run found, for every kind of data."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+import danlu
+from danlu.data.columns import Columns
+from danlu.showing.samples import Gallery, picture
+from danlu.types import Field, Schema
+from pictures import photos
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def page_of(run: Any) -> str:
+    text = run.report().read_text(encoding="utf-8")
+    assert not (run.dir / "log.txt").exists(), (run.dir / "log.txt").read_text()
+    return unescape(text)
+
+
+def table(n: int = 240) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    width, colour = rng.normal(size=n), rng.choice(["red", "green", "blue"], n)
+    return pd.DataFrame(
+        {
+            "width": np.where(rng.random(n) < 0.1, np.nan, width),
+            "colour": colour,
+            "noise": rng.normal(size=n),
+            "price": 10 + 3 * width + 5 * (colour == "red"),
+            "kind": np.where(width + (colour == "red") > 0.3, "大", "小"),
+        }
+    )
+
+
+def test_a_table_of_classes_shows_what_the_run_found() -> None:
+    run = danlu.train(table().drop(columns="price"), target="kind", epochs=12, lr=0.01)
+    page = page_of(run)
+    low, high = run.metrics["test/accuracy_low"], run.metrics["test/accuracy_high"]
+    assert f"{100 * run.metrics['test/accuracy']:.1f} %" in page
+    assert f"accuracy is {100 * run.metrics['test/accuracy']:.1f} % (95 % interval {100 * low:.1f} %" in page
+    assert f"至 {100 * high:.1f} %" in page  # the other language is there too
+    drops = re.findall(r"(width|colour|noise)", page[page.index('id="why"') :])
+    assert drops[0] in ("width", "colour")  # the most important first, never the noise
+    assert "大" in page and run.metrics["test/classes"][0]["name"] in page
+
+
+def test_numbers_show_their_residuals() -> None:
+    run = danlu.train(table().drop(columns="kind"), target="price", epochs=5, lr=0.01)
+    page = page_of(run)
+    assert "RMSE" in page and "Spearman" in page and 'id="mistakes"' in page
+
+
+def test_photos_are_shown_and_each_only_once(tmp_path: Path) -> None:
+    photos(tmp_path / "photos", {"猫": 24, "dog": 24})
+    run = danlu.train(tmp_path / "photos", epochs=2, size=32)
+    page = page_of(run)
+    assert "猫" in page and "SmoothGrad" in page
+    stored = re.findall(r"data:image/[a-z]+;base64,([A-Za-z0-9+/=]+)", page)
+    assert stored and len(stored) == len(set(stored)) and len(page) < 1_000_000 + sum(map(len, stored))
+
+
+class Own(Dataset[tuple[Tensor, int]]):
+    """Counts how often a row is asked for after training."""
+
+    def __init__(self, n: int = 60) -> None:
+        self.x = torch.randn(n, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, int]:
+        return self.x[i], int(self.x[i, 0].mean() > 0)
+
+
+def test_a_users_own_dataset_and_model() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(432, 2))
+    page = page_of(danlu.train(Own(), Own(40), model=model, loss="CrossEntropyLoss", epochs=2))
+    assert "data:image/png" in page and "Linear" in page
+
+
+def test_labels_of_several_kinds() -> None:
+    x = torch.randn(120, 5, generator=torch.Generator().manual_seed(0))
+    run = danlu.train((x, (x[:, :3] > 0).float()), model=nn.Linear(5, 3), loss="BCEWithLogitsLoss", epochs=2)
+    assert "AUROC" in page_of(run)
+
+
+def test_without_a_test_part_it_says_so() -> None:
+    run = danlu.train(Own(), model=nn.Sequential(nn.Flatten(), nn.Linear(432, 2)), loss="CrossEntropyLoss", epochs=1)
+    assert "no test part" in page_of(run)
+
+
+def test_a_page_that_cannot_be_made_costs_nothing_but_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("no pen")
+
+    monkeypatch.setattr("danlu.finish.write_page", broken)
+    x = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+    run = danlu.train((x, (x[:, 0] > 0).long()), model="mlp", epochs=1)
+    assert "no pen" in (run.dir / "log.txt").read_text() and not run.report().exists()
+    events = [json.loads(line) for line in (run.dir / "metrics.jsonl").read_text().splitlines()]
+    assert events[-1]["event"] == "done" and run.metrics["test/accuracy"] > 0
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_picture_is_what_the_model_saw(channels: int) -> None:
+    pixels = torch.randint(0, 256, (channels, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    field = Field("x", "image", "input", shape=(channels, 8, 8), mean=(0.4,) * channels, std=(0.2,) * channels)
+    for image in (pixels, (pixels / 255 - 0.4) / 0.2):
+        shown = picture(image, field)
+        assert shown is not None
+        got = np.asarray(Image.open(io.BytesIO(shown.data)))
+        expected = pixels.numpy()[0] if channels == 1 else pixels.numpy().transpose(1, 2, 0)
+        assert np.abs(got.astype(int) - expected).max() <= 1
+    assert picture(torch.zeros(5, 8, 8), None) is None and picture(torch.zeros(8), None) is None
+
+
+def test_a_row_of_a_table_is_shown_in_its_own_units() -> None:
+    fields = (
+        Field("colour", "category", "input", classes=("red", "blue")),
+        Field("width", "number", "input", mean=(10.0,), std=(2.0,)),
+        Field("y", "category", "target", classes=("a", "b")),
+    )
+    part = Columns(
+        (torch.tensor([[1.5], [torch.nan]]), torch.tensor([[2], [0]]), torch.tensor([0, 1])),
+        names=["r1", "r2"].__getitem__,
+    )
+    gallery = Gallery(part, Schema(fields, "classification", "columns", "table"))
+    assert gallery.sample(0).row == (("colour", "blue"), ("width", "13"))
+    assert gallery.sample(1, "b").row == (("colour", "–"), ("width", "–"))
+    assert (gallery.sample(0).where, gallery.sample(1, "b").label) == ("r1", "b")
