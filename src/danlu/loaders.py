@@ -57,7 +57,7 @@ def make_loader(part: Part, data: Data, settings: Settings) -> Loader:
 
 def _evaluation_rows(dataset: Any, batch_size: int) -> int:
     inner = dataset.dataset if isinstance(dataset, Subset) else dataset
-    if not isinstance(inner, (Columns, TensorDataset)):
+    if type(inner) not in (Columns, TensorDataset):
         return batch_size
     row = sum(t[:1].numel() * 4 for t in inner.tensors)
     return max(batch_size, min(1024, EVAL_BYTES // max(1, row)))
