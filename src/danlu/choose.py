@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import IterableDataset
 
 from danlu.data.columns import Data
 from danlu.data.loader import Loader
@@ -61,6 +62,18 @@ def choose_batch_size(settings: Settings, data: Data, decisions: Decisions) -> S
         return settings
     size = decisions.choose("batch_size", default)
     return settings if size is None else replace(settings, batch_size=size)
+
+
+def choose_workers(settings: Settings, data: Data, decisions: Decisions) -> Settings:
+    """An iterable dataset gives other rows to each number of workers: a resumed run keeps the number it began with."""
+    if not isinstance(data.train, IterableDataset):
+        return settings
+
+    def default() -> tuple[int, str]:
+        asked = settings.workers if settings.workers is not None else data.loader.get("num_workers", 0)
+        return asked, say("workers.iterable", n=asked) if asked > 1 else ""
+
+    return replace(settings, workers=decisions.choose("workers", default))
 
 
 def make_optimizer(

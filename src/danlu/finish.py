@@ -15,7 +15,7 @@ from danlu.batch import split_batch
 from danlu.beside import fit_beside
 from danlu.checkpoint import load_step
 from danlu.data.columns import Columns
-from danlu.data.user import known_targets
+from danlu.data.seeded import name_of
 from danlu.device import kept_randomness
 from danlu.doubts import Trained, doubts_of_results
 from danlu.evaluate import Beside, Evaluation
@@ -44,7 +44,7 @@ def finish(session: Session) -> dict[str, Any]:
         results |= {k: v for k, v in best["metrics"].items() if k.startswith("val/")}
     tested = None
     if plan.test_loader is not None:
-        tested = session.evaluate(plan.test_loader, keep=True, linear=_beside(session))
+        tested = session.evaluate("test", keep=True, linear=_beside(session))
         for name, value in tested.metrics.items():
             session.scalars.scalar(f"test/{name}", value, session.progress.step)
         results |= test_results(plan.task, plan.schema, tested, trivial)
@@ -89,7 +89,11 @@ def _from_files(session: Session) -> bool:
     """Whether the command line alone can do it again: data and model are named, not given as objects."""
     asked = session.plan.asked
     named = asked.model is None or isinstance(asked.model, str)
-    return named and isinstance(asked.data, (str, Path)) and isinstance(asked.test or asked.data, (str, Path))
+    return (
+        named
+        and isinstance(asked.data, (str, Path))
+        and isinstance(asked.data if asked.test is None else asked.test, (str, Path))
+    )
 
 
 def _beside(session: Session) -> Beside | None:
@@ -105,7 +109,8 @@ def _beside(session: Session) -> Beside | None:
 def next_commands(session: Session) -> list[str]:
     """Lines that can be pasted as they are: use the model, test it, train it further."""
     folder, asked, epochs = shlex.quote(str(session.folder.path)), session.plan.asked, session.plan.epochs
-    named, source = asked.model is None or isinstance(asked.model, str), asked.test or asked.data
+    named = asked.model is None or isinstance(asked.model, str)
+    source = asked.data if asked.test is None else asked.test
     if not _from_files(session):
         load = f"danlu.load({str(session.folder.path)!r}{'' if named else ', model=model'})"
         return [f"{load}.predict(x)"]
@@ -140,7 +145,7 @@ def train_targets(plan: Plan) -> Tensor | None:
         return None
     if isinstance(plan.data.train, Columns):
         return plan.task.target(plan.data.train.column(-1), plan.schema)
-    known = known_targets(plan.data.train)
+    known = plan.data.labels.get("train")
     if known is not None and known.dtype.kind in "iufb":
         return plan.task.target(torch.as_tensor(known), plan.schema)
     if plan.val_loader is None:
@@ -148,6 +153,33 @@ def train_targets(plan: Plan) -> Tensor | None:
     with kept_randomness(seed=0):
         targets = [split_batch(plan.model, batch)[2] for batch in plan.val_loader]
     return torch.cat([plan.task.target(target, plan.schema) for target in targets])
+
+
+def test_rows(plan: Plan, count: int) -> list[str | None]:
+    """What to call the ``count`` tested samples: danlu's own sources know a name, others have their index.
+
+    Of an iterable or of ready-made batches it is the place in the stream; None where the user's collate function made
+    more or fewer rows than it was given.
+    """
+    loader, dataset = plan.test_loader, plan.data.test
+    assert loader is not None
+    if loader.batch_sampler is None and loader.batch_size is None:
+        return [str(i) for i in range(count)]
+    rows = loader.handed_out()
+    if len(rows) != count:
+        return [None] * count
+    return [name_of(dataset, i).removeprefix("[").removesuffix("]") for i in rows]
+
+
+def true_answers(plan: Plan, target: Tensor) -> list[Any]:
+    """The tested rows' targets as the user has them where danlu knows; one number a row is a number, not a list."""
+    if isinstance(plan.data.test, Columns) and plan.test_loader is not None and plan.data.test.exact is not None:
+        exact = plan.data.test.truth(torch.tensor(plan.test_loader.handed_out(), dtype=torch.int64))
+        target = exact if exact is not None and exact.shape == target.shape else target
+    if plan.schema.task == "regression" and target.ndim == 2 and target.shape[1] == 1:
+        target = target[:, 0]
+    values: list[Any] = target.tolist()
+    return values
 
 
 def write_predictions(session: Session, tested: Evaluation) -> None:
@@ -158,11 +190,10 @@ def write_predictions(session: Session, tested: Evaluation) -> None:
     if tested.decoded is None or tested.target is None:
         return
     plan = session.plan
-    name = getattr(plan.data.test, "name", None)
-    keys = [name(i) if callable(name) else str(i) for i in range(tested.rows)]
+    keys = test_rows(plan, tested.rows)
     answers = plan.task.predictions(tested.decoded, plan.schema)
     names = plan.schema.classes
-    truth: list[Any] = tested.target.tolist()
+    truth = true_answers(plan, tested.target)
     if plan.schema.task == "classification" and names:
         truth = [names[k] if 0 <= k < len(names) else str(k) for k in truth]
     columns: dict[str, Any] = {"row": keys, "truth": truth}

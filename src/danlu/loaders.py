@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils.data import Subset, TensorDataset
 
-from danlu.choose import Decisions
+from danlu.choose import Decisions, has_length
 from danlu.data.columns import Columns, Data
 from danlu.data.loader import Loader
 from danlu.device import pick_device
@@ -20,6 +21,7 @@ EVAL_BYTES = 4 * 2**20  # inputs of one evaluation batch
 
 
 Part = Literal["train", "val", "test"]
+HELD_OUT: tuple[Part, ...] = ("val", "test")
 
 
 def make_loader(part: Part, data: Data, settings: Settings) -> Loader:
@@ -27,14 +29,16 @@ def make_loader(part: Part, data: Data, settings: Settings) -> Loader:
     dataset, own = getattr(data, part), part in data.held_out
     brought = dict(data.held_out.get(part, data.loader))
     options: dict[str, Any] = {"seed": settings.seed, "on_bad": settings.on_bad, "bad_limit": settings.bad_limit}
-    if settings.workers is not None:
-        brought["num_workers"] = settings.workers
-        if settings.workers == 0:
+    counted_once = part != "train" and isinstance(dataset, torch.utils.data.IterableDataset)
+    workers = 0 if counted_once else settings.workers  # each of several would give every row of an iterable
+    if workers is not None:
+        brought["num_workers"] = workers
+        if workers == 0:
             for name in ("prefetch_factor", "persistent_workers", "timeout", "multiprocessing_context"):
                 brought.pop(name, None)
     if pick_device(settings.device).type == "cuda":
         brought.setdefault("pin_memory", True)  # copies to the GPU then overlap with its work
-    size = settings.batch_size or brought.get("batch_size") or 1
+    size = settings.batch_size or brought.get("batch_size", 1)  # None: the dataset makes whole batches
     if part != "train":
         training = () if own else ("sampler", "batch_sampler")
         for name in (*training, "shuffle", "drop_last", "generator"):
@@ -55,9 +59,16 @@ def make_loader(part: Part, data: Data, settings: Settings) -> Loader:
     return Loader(dataset, **brought, **options)
 
 
+def share_limit(loaders: Sequence[Loader]) -> None:
+    """``bad_limit`` is a share of all parts together, as it is where they are read before training."""
+    counted = tuple(one for one in loaders if has_length(one.dataset))
+    for one in counted:
+        one.siblings = counted
+
+
 def _evaluation_rows(dataset: Any, batch_size: int) -> int:
     inner = dataset.dataset if isinstance(dataset, Subset) else dataset
-    if not isinstance(inner, (Columns, TensorDataset)):
+    if type(inner) is not Columns and type(inner) is not TensorDataset:
         return batch_size
     row = sum(t[:1].numel() * 4 for t in inner.tensors)
     return max(batch_size, min(1024, EVAL_BYTES // max(1, row)))

@@ -306,10 +306,11 @@ def _named(bad: NotFinite, loader: Any, optimizer: torch.optim.Optimizer, progre
 
 def row_names(loader: Any, count: int, inside: list[int]) -> str:
     """The user's names for the ``count`` rows the loader gave last (of ``inside`` only, if any)."""
-    if not hasattr(loader, "indices"):
+    if not hasattr(loader, "handed_out"):
         return ""
-    state = loader.state_dict()
-    order = list(loader.indices(state["epoch"], state["consumed"] - count, state["consumed"]))
+    whole = loader.batch_size is None and loader.batch_sampler is None  # the dataset makes batches: they have a name
+    order = loader.handed_out()[-1 if whole else -count :]
+    inside = [] if whole else inside
     wanted = [order[i] for i in inside if i < len(order)] or order
     named = [name_of(loader.dataset, i) for i in wanted[:8]]
     return ", ".join(named) + (f" … ({len(wanted)})" if len(wanted) > 8 else "")

@@ -16,7 +16,6 @@ from danlu.choose import Decisions
 from danlu.data.columns import Columns, Data
 from danlu.data.loader import Loader
 from danlu.data.seeded import name_of
-from danlu.data.user import known_targets
 from danlu.errors import DanluError
 from danlu.freeze import Body, find_body, last_layer
 from danlu.loop import row_names
@@ -105,7 +104,7 @@ def _row_of_first_batch(loader: Loader) -> Callable[[int], str]:
     """The user's name of a row of the batch that was tried."""
 
     def name(i: int) -> str:
-        known = loader.indices(loader.epoch, 0, i + 1)
+        known = loader.handed_out(i + 1)
         return name_of(loader.dataset, known[i]) if len(known) > i else f"[{i}]"
 
     return name
@@ -127,19 +126,19 @@ def _train_targets(data: Data, schema: Schema) -> Tensor | None:
         return None
     if isinstance(data.train, Columns):
         return data.train.column(-1)
-    known = known_targets(data.train)
+    known = data.labels.get("train")
     return torch.as_tensor(known) if known is not None and known.dtype.kind in "iufb" else None
 
 
 def _check_all_labels(model: nn.Module, loader: Loader, data: Data, criterion: Criterion, answer: Any) -> None:
     """Labels out of range are named by row before any device kernel meets them: all at once, or batch by batch."""
     classes = answer.shape[1] if answer.ndim > 1 and answer.shape[1] > 1 else 2
-    for part in (data.train, data.val, data.test):
+    for which, part in (("train", data.train), ("val", data.val), ("test", data.test)):
         if isinstance(part, Columns):
             labels = part.column(-1)
             if labels.ndim == 1 and not labels.is_floating_point():
                 check_labels(labels, classes, criterion, part.name)
-        elif (known := known_targets(part)) is not None and known.dtype.kind in "iu":
+        elif (known := data.labels.get(which)) is not None and known.dtype.kind in "iu":
             check_labels(torch.as_tensor(known), classes, criterion, partial(name_of, part))
 
     def check(batch: Any) -> None:

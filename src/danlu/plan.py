@@ -16,6 +16,7 @@ from danlu.choose import (
     batch_norm,
     choose_batch_size,
     choose_length,
+    choose_workers,
     has_length,
     make_optimizer,
     make_schedule,
@@ -29,7 +30,7 @@ from danlu.device import Precision, pick_device, seed_everything
 from danlu.ema import Ema
 from danlu.errors import DanluError
 from danlu.freeze import Body
-from danlu.loaders import make_loader, without_lonely_row
+from danlu.loaders import HELD_OUT, make_loader, share_limit, without_lonely_row
 from danlu.lookup import is_reference, resolve
 from danlu.match import begin, make_model, try_one_batch
 from danlu.messages import say
@@ -91,7 +92,7 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     _check_freeze(wanted_model, settings)
     pretrained = find(wanted_model, settings.weights)
     data, settings = _open(asked, settings, wanted_model, pretrained, decisions)
-    settings = choose_batch_size(settings, data, decisions)
+    settings = choose_workers(choose_batch_size(settings, data, decisions), data, decisions)
 
     seed_everything(settings.seed)
     schema = replace(data.schema, task=cast(TaskName, settings.task)) if settings.task else data.schema
@@ -111,6 +112,8 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     precision = pick_precision(settings, model, optimizer, loader, criterion, device, decisions)
     steps_per_epoch = math.ceil(len(loader) / settings.accumulate) if has_length(loader) else None
     total = choose_length(settings, steps_per_epoch, model, optimizer, loader, criterion, precision, data, decisions)
+    held_out = {part: make_loader(part, data, settings) for part in HELD_OUT if getattr(data, part) is not None}
+    share_limit((loader, *held_out.values()))
     limit = total if settings.steps is not None or settings.time is not None else None
     if settings.accumulate > 1 and not chosen and (norm := batch_norm(model)):
         tell(Choice("accumulate", str(settings.accumulate), say("accumulate.batch_norm", layer=norm)))
@@ -128,8 +131,8 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
         schedule=make_schedule(wanted_optimizer, settings, optimizer, total, decisions),
         ema=ema,
         loader=loader,
-        val_loader=make_loader("val", data, settings) if data.val is not None else None,
-        test_loader=make_loader("test", data, settings) if data.test is not None else None,
+        val_loader=held_out.get("val"),
+        test_loader=held_out.get("test"),
         device=device,
         precision=precision,
         scaler=precision.scaler(),

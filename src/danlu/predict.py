@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import IterableDataset
 
 from danlu import metrics
 from danlu.batch import answer_of, to_device
@@ -72,6 +73,8 @@ class Predictor:
         """``test/<metric>`` with interval and baseline on a dataset whose samples are ready for the model."""
         kept = ("batch_size", "collate_fn", "num_workers", "sampler", "batch_sampler")
         options = {k: v for k, v in (brought or {}).items() if k in kept}
+        if isinstance(dataset, IterableDataset):
+            options.pop("num_workers", None)  # each of several would give every row
         if "batch_sampler" not in options:
             options.setdefault("batch_size", BATCH)
         loader = Loader(dataset, **options, seed=0)

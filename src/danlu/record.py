@@ -19,8 +19,8 @@ from danlu.plan import Asked
 from danlu.settings import LENGTHS, Settings, changed, make_settings, merge_settings, read_toml, to_toml
 from danlu.tensorfile import replace_file
 
-# never change the result, so a resumed run may differ in them
-FREE = frozenset({"lang", "check", "workers", "cache", "log"})
+# never change the result, so a resumed run may differ in them; what is left out (on_bad) was no part of it before
+FREE = frozenset({"lang", "check", "workers", "cache", "log", "on_bad", "bad_limit"})
 FILE = "run.toml"
 PARTS = ("data", "test", "val", "model", "loss", "optimizer")
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -17,6 +17,7 @@ from danlu import run as run_folder
 from danlu.checkpoint import Checkpoint, Saver, latest
 from danlu.data.columns import Columns
 from danlu.data.duplicates import copies_of_training
+from danlu.data.seeded import innermost
 from danlu.device import agree
 from danlu.doubts import Doubt, doubts_of_data
 from danlu.errors import DanluError, Interrupted
@@ -31,7 +32,7 @@ from danlu.report.tensorboard import Scalars
 from danlu.report.terminal import Reporter
 from danlu.run import RunFolder
 from danlu.settings import parse_time
-from danlu.types import Choice, Epoch, Stepped
+from danlu.types import Bad, Choice, Epoch, Stepped
 
 SAVE_SECONDS = 20.0  # an epoch that is not the best is saved when the last save is so long ago
 LOGGED_STEPS = 1000  # at most so many step events in metrics.jsonl
@@ -78,6 +79,9 @@ class Session:
         self.others: dict[str, Any] = {f"loss{i}": m for i, m in enumerate(plan_losses(self.plan))}  # learnt weights
         if self.plan.scaler is not None:
             self.others["scaler"] = self.plan.scaler
+        loaders = {"train": self.plan.loader, "val": self.plan.val_loader, "test": self.plan.test_loader}
+        self.loaders = {part: loader for part, loader in loaders.items() if loader is not None}
+        self.told = {part: len(loader.left_out) for part, loader in self.loaders.items()}  # bad samples
         self.log_steps = max(1, (self.plan.total_steps or 10 * LOGGED_STEPS) // LOGGED_STEPS)
         limit = self.plan.settings.time
         self.seconds_left = math.inf if limit is None else parse_time(limit) - self.elapsed_before
@@ -116,7 +120,8 @@ class Session:
     def lines_before_training(self) -> int:
         """Leading lines of metrics.jsonl that tell of the run's beginning, not of steps that will be made again."""
         told = ("start", "choice", "bad", "finding")
-        return sum(1 for _ in takewhile(lambda event: event["event"] in told, self.folder.events()))
+        found = [e["event"] for e in takewhile(lambda event: event["event"] in told, self.folder.events())]
+        return len(found) - max(0, found.count("bad") - len(self.plan.data.bad))  # the loaders' own come last
 
     def skipped(self, path: Path, why: str) -> None:
         """A damaged checkpoint was passed over; the one before it is used."""
@@ -127,6 +132,8 @@ class Session:
 
     def stepped(self, event: Stepped) -> None:
         """After every update: tell, log now and then, save when due, stop when asked."""
+        if len(self.plan.loader.left_out) > self.told["train"]:
+            self.tell_left_out("train")
         self.reporter.on_step(event, self.plan.total_steps)
         if event.step % self.log_steps == 0:
             record = events.step(event.step, event.loss)
@@ -142,6 +149,7 @@ class Session:
     def epoch_done(self, event: Epoch) -> None:
         """After every epoch: validate, remember the best, log, save, stop early when nothing improves."""
         began = time.perf_counter()
+        self.tell_left_out("train")
         metrics = {"train/loss": event.loss}
         if self.plan.val_loader is not None:
             metrics |= {f"val/{k}": v for k, v in self.validate().metrics.items()}
@@ -172,17 +180,17 @@ class Session:
 
     def validate(self) -> Evaluation:
         assert self.plan.val_loader is not None
-        return self.evaluate(self.plan.val_loader)
+        return self.evaluate("val")
 
-    def evaluate(self, loader: Any, *, keep: bool = False, linear: Beside | None = None) -> Evaluation:
+    def evaluate(self, part: Literal["val", "test"], *, keep: bool = False, linear: Beside | None = None) -> Evaluation:
         """Metrics of the weights that would be delivered: the averaged ones where there is an average."""
         plan = self.plan
         with ExitStack() as stack:
             if plan.ema is not None:
                 stack.enter_context(plan.ema.swapped())
-            return evaluate(
+            found = evaluate(
                 plan.model,
-                loader,
+                self.loaders[part],
                 plan.task,
                 plan.schema,
                 plan.criterion,
@@ -190,6 +198,19 @@ class Session:
                 keep=keep,
                 linear=linear,
             )
+        self.tell_left_out(part)
+        return found
+
+    def tell_left_out(self, part: str) -> None:
+        """Samples that the part's loader has left out since the last look."""
+        loader = self.loaders[part]
+        others = innermost(loader.dataset) is not innermost(self.plan.data.train)  # their numbers begin anew
+        for bad in loader.bad[self.told[part] :]:
+            if others and bad.where.startswith("["):
+                bad = Bad(f"{part} {bad.where}", bad.why)
+            self.reporter.bad(bad)
+            self.folder.log(events.bad(bad))
+        self.told[part] = len(loader.left_out)
 
     def _judge(self, event: Epoch, metrics: dict[str, float]) -> bool:
         name, greater = monitor(self.plan)
@@ -232,6 +253,7 @@ class Session:
             "chosen": plan.chosen,
             "rate": self.scalars.rate,
             "progress": progress_to_json(self.progress),
+            "left_out": {k: [[i, b.where, b.why] for i, b in v.left_out.items()] for k, v in self.loaders.items()},
         }
         tensors, numbers = state.capture(
             plan.model, plan.optimizer, plan.schedule, plan.ema, plan.loader, values, others=self.others
@@ -290,6 +312,9 @@ class Session:
                 self.scalars.event(event, values.get("rate"))
         self.history = [e for e in self.folder.events() if e["event"] == "epoch"]
         self.last_saved = (self.progress.step, time.perf_counter())
+        for part, left_out in values.get("left_out", {}).items():
+            self.loaders[part].left_out = {index: Bad(where, why) for index, where, why in left_out}
+            self.reporter.bad_rows += len(left_out)
         self.__post_init__()
         changes = run_folder.changes(
             self.folder.read_env(), run_folder.environment(str(plan.device), torch.get_num_threads())

@@ -26,8 +26,9 @@ BF16_GAIN = 1.2  # bfloat16 must be this much faster to be worth its coarser num
 
 
 def few_batches(loader: Iterable[Any], count: int) -> list[Any]:
-    """The first batches, without moving the loader's place."""
+    """The first batches, without moving the loader's place; samples left out on the way will be met again."""
     state = loader.state_dict() if hasattr(loader, "state_dict") else None
+    left_out = dict(getattr(loader, "left_out", {}))
     iterator = iter(loader)
     try:
         return list(islice(iterator, count))
@@ -37,6 +38,8 @@ def few_batches(loader: Iterable[Any], count: int) -> list[Any]:
             close()
         if state is not None:
             loader.load_state_dict(state)  # type: ignore[attr-defined]
+        if hasattr(loader, "left_out"):
+            loader.left_out = left_out
 
 
 def one_batch(model: nn.Module, batch: Any, loss: Loss, device: torch.device) -> tuple[Any, Any, Tensor | None]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from danlu.data.columns import Columns, Data
+from danlu.data.columns import Columns, Data, most_bad
 from danlu.data.duplicates import distinct_enough
 from danlu.data.inputs import Treatment, as_tensor, encode_input, input_fields
 from danlu.data.prepare import prepare
@@ -146,7 +146,7 @@ def drop_bad(part: Arrays, settings: Settings) -> tuple[Arrays, list[Bad]]:
 
 def check_limit(bad: Sequence[Bad], total: int, settings: Settings) -> None:
     """DL158 when more samples are bad than may be skipped."""
-    if len(bad) > settings.bad_limit * total:
+    if len(bad) > most_bad(total, settings.bad_limit):
         share = len(bad) / max(total, 1)
         raise DanluError(
             "DL158",
@@ -180,10 +180,12 @@ def encode(schema: Schema, part: Arrays) -> Columns:
         labels = () if part.target is None else (torch.from_numpy(part.target),)
         return Columns((*part.inputs, *labels), names=names)
     inputs = tuple(encode_input(f, x, part.where) for f, x in zip(schema.inputs, part.inputs, strict=True))
-    columns = inputs
+    columns, exact = inputs, None
     if part.target is not None:
         columns = (*inputs, encode_target(schema.targets[0], part.target, part.where))
-    return Columns(columns, prepare=prepare(schema), names=names)
+        if schema.targets[0].kind == "number":
+            exact = torch.from_numpy(part.target.astype(np.float64).reshape(len(part), -1))
+    return Columns(columns, prepare=prepare(schema), names=names, exact=exact)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,12 @@ from torch.utils.data import Dataset
 
 from danlu.types import Bad, Choice, Schema
 
+
+def most_bad(total: int, limit: float) -> int:
+    """How many of ``total`` samples may be left out under ``bad_limit``: its share, and one in any case but 0."""
+    return math.ceil(limit * total - 1e-9)  # 0.07 * 100 is a little more than 7
+
+
 Prepare = Callable[[tuple[Tensor, ...]], tuple[Any, ...]]
 
 
@@ -21,6 +28,7 @@ class Columns(Dataset[tuple[Any, ...]]):
     ``index`` picks and orders rows without copying them. ``prepare`` turns the gathered rows of all
     tensors into a batch; it works row by row, so that any grouping of rows gives the same values.
     ``names`` tells a row's place in the user's data ("photos/cat/3.jpg", "adult.csv row 17").
+    ``exact``: the targets of a regression as the user has them, float64 ``(N, T)``; the stored ones are rounded.
     """
 
     def __init__(
@@ -29,8 +37,9 @@ class Columns(Dataset[tuple[Any, ...]]):
         index: Tensor | None = None,
         prepare: Prepare | None = None,
         names: Callable[[int], str] | None = None,
+        exact: Tensor | None = None,
     ) -> None:
-        self.tensors, self.index, self.prepare, self.names = tensors, index, prepare, names
+        self.tensors, self.index, self.prepare, self.names, self.exact = tensors, index, prepare, names, exact
 
     def __len__(self) -> int:
         return len(self.tensors[0]) if self.index is None else len(self.index)
@@ -51,11 +60,16 @@ class Columns(Dataset[tuple[Any, ...]]):
     def take(self, rows: Tensor) -> Columns:
         """The rows ``rows`` as Columns of their own; nothing is copied."""
         index = rows if self.index is None else self.index.index_select(0, rows)
-        return Columns(self.tensors, index, self.prepare, self.names)
+        return Columns(self.tensors, index, self.prepare, self.names, self.exact)
 
     def column(self, i: int) -> Tensor:
         """All rows of the ``i``-th tensor as stored, before ``prepare``."""
         return self.tensors[i] if self.index is None else self.tensors[i].index_select(0, self.index)
+
+    def truth(self, rows: Tensor) -> Tensor | None:
+        """``exact`` of the rows ``rows``."""
+        at = rows if self.index is None else self.index.index_select(0, rows)
+        return None if self.exact is None else self.exact.index_select(0, at)
 
     def name(self, i: int) -> str:
         row = i if self.index is None else int(self.index[i])
@@ -75,4 +89,5 @@ class Data:
     bad: tuple[Bad, ...] = ()
     loader: dict[str, Any] = field(default_factory=dict)  # arguments the user's training DataLoader brought along
     held_out: dict[str, dict[str, Any]] = field(default_factory=dict)  # the same of his "val" and "test" DataLoaders
+    labels: dict[str, Any] = field(default_factory=dict)  # part -> the labels its dataset carries, an ndarray (N,)
     path: str | None = None  # None when made from Python objects: such a run resumes from its script

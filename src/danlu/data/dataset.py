@@ -25,11 +25,13 @@ from danlu.data.split import DATASET_VAL_SHARE, split
 from danlu.data.targets import task_of_labels
 from danlu.data.user import (
     check_samples,
-    first_samples,
+    each_sample,
     generators_restored,
     known_classes,
     known_targets,
     parts_of,
+    plain,
+    proven_targets,
     read_samples,
     spread,
     target_name,
@@ -56,22 +58,38 @@ def open_dataset(
         if part is not None and not is_iterable(part) and len(part) == 0:
             raise DanluError("DL173", where=name, where_from=name)
     with generators_restored() as moved:
-        alone = (settings.batch_size or loader.get("batch_size")) == 1  # batches of one row need no equal shapes
-        samples = _probe(train, loader.get("collate_fn"), alone=alone)
+        size = settings.batch_size or loader.get("batch_size", 0)
+        alone = size == 1 or (size is None and "batch_sampler" not in loader)  # not stacked: need no equal shapes
+        skip = settings.on_bad == "skip"
+        looked_at = _probe(train, loader.get("collate_fn"), alone=alone, skip=skip)
+        samples = list(looked_at.values())
         random_draws = moved()
-        labels = None if is_iterable(train) else known_targets(train)
-        schema, choices = _schema(train, samples, labels, settings, loader)
-        schema = schema if own_model else _with_classes(schema, train)
-    for which, part in (("test", test), ("val", val)):
-        _check_classes(schema, labels, part, which)
+        known, differs = (None, "") if is_iterable(train) else proven_targets(train, looked_at)
+        schema, choices = _schema(train, samples, known, settings, loader, named=not differs)
+        schema = schema if own_model else _with_classes(schema, train, skip=skip)
+        labels = {"train": known, "val": _labels_of(val, skip), "test": _labels_of(test, skip)}
+    if differs:
+        choices.append(Choice("labels", say("data.labels.samples"), say("data.labels.why", differs=differs)))
+    for which in ("test", "val"):
+        _check_classes(schema, known, labels[which], which)
     if val is None:
-        train, val, choice = _split_off(train, labels, settings, loader)
+        train, val, rows, choice = _split_off(train, known, settings, loader)
         choices.append(choice)
+        if rows is not None and known is not None:
+            labels |= {"train": known[rows[0].numpy()], "val": known[rows[1].numpy()]}
         if val is not None and random_draws:
             choices.append(
                 Choice("val", say("data.val.random"), say("data.val.random.why", names=", ".join(random_draws)))
             )
-    return Data(name, train, val, test, schema, tuple(choices), (), loader)
+    found = {part: array for part, array in labels.items() if array is not None}
+    return Data(name, train, val, test, schema, tuple(choices), (), loader, labels=found)
+
+
+def _labels_of(part: Any, skip: bool) -> np.ndarray | None:
+    """The labels a held-out part carries, where a few of its samples have the very same ones."""
+    if part is None or is_iterable(part) or known_targets(part) is None:
+        return None
+    return proven_targets(part, read_samples(part, spread(len(part), PROBED), PROBED, skip=skip))[0]
 
 
 def is_iterable(data: Any) -> bool:
@@ -79,26 +97,26 @@ def is_iterable(data: Any) -> bool:
     return isinstance(data, IterableDataset) or not hasattr(data, "__getitem__")
 
 
-def _probe(dataset: Any, collate: Callable[[list[Any]], Any] | None, *, alone: bool) -> list[Any]:
-    """A few samples, checked to fit in one batch, as the model will see them."""
+def _probe(dataset: Any, collate: Callable[[list[Any]], Any] | None, *, alone: bool, skip: bool) -> dict[int, Any]:
+    """A few samples by index, checked to fit in one batch, as the model will see them."""
     if is_iterable(dataset):
-        samples = first_samples(dataset, PROBED)
-        indices = list(range(len(samples)))
+        found = read_samples(dataset, None, PROBED, skip=skip)
     else:
-        indices = spread(len(dataset), PROBED)
-        samples = read_samples(dataset, indices)
-    if not samples:
+        more = spread(len(dataset), PROBED_ZERO_ONE) if skip else []  # where all of the first ones are broken
+        found = read_samples(dataset, [*spread(len(dataset), PROBED), *more], PROBED, skip=skip)
+    if not found:
         raise DanluError("DL173", where_from=type(dataset).__name__)
+    samples = list(found.values())
     if collate is None:
-        for together in [[*zip(indices, samples)]] if not alone else [[pair] for pair in zip(indices, samples)]:
+        for together in [list(found.items())] if not alone else [[pair] for pair in found.items()]:
             check_samples([i for i, _ in together], [s for _, s in together])
         if not is_iterable(dataset) and _zero_one(samples):
-            samples += read_samples(dataset, spread(len(dataset), PROBED_ZERO_ONE))
-        return samples
+            found |= read_samples(dataset, spread(len(dataset), PROBED_ZERO_ONE), PROBED_ZERO_ONE, skip=skip)
+        return found
     try:
-        return _rows_of(collate(samples), len(samples))
+        return dict(zip(found, _rows_of(collate(samples), len(samples))))
     except Exception as error:
-        raise user_error(indices[0], error) from error
+        raise user_error(next(iter(found)), error) from error
 
 
 def _zero_one(samples: Sequence[Any]) -> bool:
@@ -126,18 +144,21 @@ def _target_values(samples: Sequence[Any]) -> np.ndarray | None:
     if name is None:
         return None
     try:
-        return np.stack([np.asarray(_plain(p[name])) for p in parts])
+        return np.stack([np.asarray(plain(p[name])) for p in parts])
     except (ValueError, TypeError, KeyError):
         return None
 
 
-def _plain(value: Any) -> Any:
-    return value.detach().cpu().float().numpy() if isinstance(value, Tensor) and value.is_floating_point() else value
-
-
 def _schema(
-    dataset: Any, samples: Sequence[Any], labels: np.ndarray | None, settings: Settings, loader: dict[str, Any]
+    dataset: Any,
+    samples: Sequence[Any],
+    labels: np.ndarray | None,
+    settings: Settings,
+    loader: dict[str, Any],
+    *,
+    named: bool,
 ) -> tuple[Schema, list[Choice]]:
+    """``named``: the dataset's own class names are those of its samples' labels."""
     if loader.get("batch_size", 1) is None and "batch_sampler" not in loader:  # the dataset makes whole batches
         samples = [row for s in samples for row in _rows_of(s, _batch_rows(s))]
     parts = parts_of(samples[0])
@@ -146,7 +167,8 @@ def _schema(
     task, why = _task(values, labels, settings)
     fields = [_field(key, value) for key, value in parts.items() if key != name]
     if name is not None:
-        fields.append(_target_field(name, task, why, values, _class_names(dataset, task, values, labels)))
+        names = known_classes(dataset) if named else ()
+        fields.append(_target_field(name, task, why, values, _class_names(names, task, values, labels)))
     seen = ", ".join(f"{f.name} {f.dtype}{list(f.shape)}" for f in fields)
     choices = [Choice("sample", seen, say("data.sample")), Choice("task", task, why)]
     return Schema(tuple(fields), task, "tensor", "dataset"), choices
@@ -170,11 +192,12 @@ def _task(values: np.ndarray | None, labels: np.ndarray | None, settings: Settin
     return task_of_labels(values, None)
 
 
-def _class_names(dataset: Any, task: TaskName, values: np.ndarray | None, labels: np.ndarray | None) -> tuple[str, ...]:
-    """Names from the dataset; else numbers up to the largest label it carries; else none yet."""
+def _class_names(
+    named: tuple[str, ...], task: TaskName, values: np.ndarray | None, labels: np.ndarray | None
+) -> tuple[str, ...]:
+    """Names the dataset gives; else numbers up to the largest label it carries; else none yet."""
     if task not in ("classification", "multilabel") or values is None:
         return ()
-    named = known_classes(dataset)
     if named:
         return named
     if values.ndim == 2 and values.shape[1] > 1:
@@ -202,13 +225,13 @@ def _field(name: str, value: Any) -> Field:
     return Field(name, "image" if len(shape) == 3 and shape[0] in (1, 3) else "tensor", "input", "", shape, dtype)
 
 
-def _with_classes(schema: Schema, dataset: Any) -> Schema:
+def _with_classes(schema: Schema, dataset: Any, *, skip: bool) -> Schema:
     """danlu's own model needs the number of classes: read every label once when nothing else tells it."""
     if schema.task != "classification" or schema.classes or not schema.targets:
         return schema
     field = schema.targets[0]
-    samples = dataset if is_iterable(dataset) else (read_samples(dataset, [i])[0] for i in range(len(dataset)))
-    largest = max(int(np.max(np.asarray(parts_of(s)[field.name]))) for s in samples)
+    samples = each_sample(dataset, None if is_iterable(dataset) else range(len(dataset)), skip=skip)
+    largest = max(int(np.max(np.asarray(parts_of(s)[field.name]))) for _, s in samples)
     classes = tuple(str(i) for i in range(max(largest + 1, 2)))
     return Schema(
         tuple(
@@ -221,11 +244,10 @@ def _with_classes(schema: Schema, dataset: Any) -> Schema:
     )
 
 
-def _check_classes(schema: Schema, train_labels: np.ndarray | None, part: Any, which: str) -> None:
+def _check_classes(schema: Schema, train_labels: np.ndarray | None, labels: np.ndarray | None, which: str) -> None:
     """DL155 when labels a part carries are no classes of the training rows."""
-    if part is None or train_labels is None or schema.task != "classification" or is_iterable(part):
+    if train_labels is None or schema.task != "classification":
         return
-    labels = known_targets(part)
     if labels is None or labels.dtype.kind != train_labels.dtype.kind:
         return
     new = np.setdiff1d(labels, train_labels)
@@ -241,17 +263,17 @@ def _check_classes(schema: Schema, train_labels: np.ndarray | None, part: Any, w
 
 def _split_off(
     dataset: Any, labels: np.ndarray | None, settings: Settings, loader: dict[str, Any]
-) -> tuple[Any, Any, Choice]:
-    """(train, val, what is said): 10 % by seeded index, stratified when the dataset carries labels of classes."""
+) -> tuple[Any, Any, tuple[Tensor, ...] | None, Choice]:
+    """(train, val, the rows of each, what is said): 10 % by seeded index, in classes' shares when it carries labels."""
     if is_iterable(dataset):
-        return dataset, None, Choice("val", say("data.val.none"), say("data.val.iterable"))
+        return dataset, None, None, Choice("val", say("data.val.none"), say("data.val.iterable"))
     if loader.keys() & {"sampler", "batch_sampler"}:
-        return dataset, None, Choice("val", say("data.val.none"), say("data.val.sampler"))
+        return dataset, None, None, Choice("val", say("data.val.none"), say("data.val.sampler"))
     classes = labels is not None and labels.dtype.kind in "iubU" and len(np.unique(labels)) <= max(2, len(labels) // 2)
     strata = torch.from_numpy(np.unique(labels, return_inverse=True)[1]) if labels is not None and classes else None
     rows = split(len(dataset), strata=strata, content=None, seed=settings.seed, val=DATASET_VAL_SHARE, test=0.0)
     choice = split_choice(*(len(r) for r in rows), stratified=strata is not None)
-    return Subset(dataset, rows[0].tolist()), Subset(dataset, rows[1].tolist()), choice
+    return Subset(dataset, rows[0].tolist()), Subset(dataset, rows[1].tolist()), rows, choice
 
 
 def take_over_held_out(loader: DataLoader[Any]) -> tuple[Any, dict[str, Any]]:

@@ -6,7 +6,7 @@ import hashlib
 import math
 import statistics
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from danlu.data.arrays import check_limit, split_choice
 from danlu.data.columns import Columns
-from danlu.data.images import ImageFiles, decode_all, read_header, threaded
+from danlu.data.images import ImageFiles, decode, decode_all, read_header, threaded
 from danlu.data.prepare import byte_statistics, prepare
 from danlu.data.split import TEST_SHARE, VAL_SHARE, split
 from danlu.data.user import spread
@@ -96,10 +96,12 @@ def decode_parts(
     """All images in memory, or None and why they stay in their files. An unreadable one raises unless it is skipped."""
     size = sum(len(f.paths) for f in parts.values()) * math.prod(shape)
     room = int(psutil.virtual_memory().available * MEMORY_SHARE)
-    if settings.cache == "off":
-        return None, [Choice("cache", "off", say("data.cache.off"))]
-    if size > room:
-        return None, [Choice("cache", "off", say("data.cache.large", size=_gb(size), room=_gb(room)))]
+    if settings.cache == "off" or size > room:
+        off = settings.cache == "off"
+        why = say("data.cache.off") if off else say("data.cache.large", size=_gb(size), room=_gb(room))
+        if settings.on_bad != "skip":
+            _refuse_unopened([path for files in parts.values() for path in files.paths], shape, settings)
+        return None, [Choice("cache", "off", why)]
     decoded = Decoded({}, {})
     for part, files in parts.items():
         decoded.pixels[part], decoded.wrong[part] = decode_all(files.paths, shape, settings.max_pixels)
@@ -107,6 +109,13 @@ def decode_parts(
             raise next(iter(decoded.wrong[part].values()))
     check_limit(decoded.bad, sum(map(len, decoded.pixels.values())), settings)
     return decoded, []
+
+
+def _refuse_unopened(paths: Sequence[Path], shape: tuple[int, ...], settings: Settings) -> None:
+    """Files that are no images are told before training; one whose header is sound but not its pixels, when read."""
+    for path, header in zip(paths, threaded(read_header, paths), strict=True):
+        if header is None:
+            decode(path, shape, settings.max_pixels)
 
 
 def rows_of_files(

@@ -11,7 +11,7 @@ from typing import Any
 from danlu.data.arrays import some
 from danlu.data.columns import Data
 from danlu.data.files import Files, open_files
-from danlu.data.images import is_image
+from danlu.data.images import ImageFiles, is_image
 from danlu.data.paths import contents
 from danlu.errors import DanluError, did_you_mean
 from danlu.messages import say
@@ -58,6 +58,7 @@ def open_folder(path: Path, test: Any, val: Any, settings: Settings) -> Data:
         opened.schema,
         (*choices, *opened.choices),
         tuple(opened.bad),
+        labels={part: files.labels.numpy() for part, files in rows.items() if isinstance(files, ImageFiles)},
     )
 
 

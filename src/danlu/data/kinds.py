@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from danlu.data.arrays import Arrays, as_arrays
+from danlu.data.seeded import innermost
 from danlu.errors import DanluError
 
 _TABLE_MODULES = ("pandas", "pyarrow", "polars")
@@ -46,22 +47,22 @@ def _is_cell(value: Any) -> bool:
 
 
 def is_rows(value: Any) -> bool:
-    """Rows in memory: a tuple of arrays, a TensorDataset with a target, or named arrays such as sklearn's Bunch."""
+    """Rows in memory: a tuple of arrays, a TensorDataset with a target, or named arrays such as sklearn's Bunch.
+
+    Subclasses of TensorDataset and Subset are not: their ``__getitem__`` may be the user's own.
+    """
     if isinstance(value, (TensorDataset, Subset)):
-        return len(getattr(_innermost(value), "tensors", ())) > 1
+        inner = innermost(value)
+        return type(inner) is TensorDataset and len(inner.tensors) > 1
     if isinstance(value, tuple):
         return len(value) > 1 and all(map(is_array, value))
     return isinstance(value, (Arrays, Mapping)) and (isinstance(value, Arrays) or bool(named_parts(value)))
 
 
-def _innermost(dataset: Any) -> Any:
-    while isinstance(dataset, Subset):
-        dataset = dataset.dataset
-    return dataset
-
-
 def rows_of(value: Any, where: str = "row") -> Arrays:
-    """The rows of what ``is_rows`` accepted (of named arrays, the training ones)."""
+    """The rows of what ``is_rows`` accepts (of named arrays, the training ones); DL174 for anything else."""
+    if not is_rows(value):
+        raise DanluError("DL174", where=where, type=type(value).__name__)
     if isinstance(value, Arrays):
         return value
     if isinstance(value, tuple):

@@ -13,9 +13,10 @@ from torch.utils.data._utils import pin_memory as torch_pin
 from torch.utils.data._utils.collate import default_collate
 
 from danlu.data import memory, order, sampling
+from danlu.data.columns import most_bad
 from danlu.data.memory import Place
 from danlu.data.sampling import Task
-from danlu.data.seeded import Reader
+from danlu.data.seeded import Reader, plain_index
 from danlu.data.workers import Workers
 from danlu.errors import DanluError, did_you_mean
 from danlu.types import Bad
@@ -85,7 +86,8 @@ class Loader:
         self.timeout, self.prefetch_factor = timeout, template.prefetch_factor
         self.multiprocessing_context = template.multiprocessing_context
         self.cache, self.on_bad, self.bad_limit = cache, on_bad, bad_limit
-        self.bad: list[Bad] = []
+        self.left_out: dict[Any, Bad] = {}  # samples that could not be read, by index, each told once
+        self.siblings: tuple[Loader, ...] = (self,)  # the loaders of one data set: their limit is for all together
         self.fixed = False
         self._template, self._seed = template, seed
         self._iterable = isinstance(dataset, IterableDataset)
@@ -96,8 +98,8 @@ class Loader:
         self._permutation: tuple[tuple[int, int], Tensor] | None = None
         self._seen: list[Any] = []  # indices a user's sampler gave this epoch
         self._told = 0  # epoch last told to a user's sampler
+        self._missing: set[int] = set()  # positions of this pass that gave no sample
         self._drawn: list[str] = []
-        self._left_out: set[Any] = set()
         self.check: Callable[[Any], None] | None = None  # looks at every batch of a user's dataset before it goes out
         self._workers: Workers | None = None
 
@@ -114,6 +116,11 @@ class Loader:
     def epoch(self) -> int:
         """The epoch being read, or to be read by the first ``iter()``."""
         return self._place.epoch
+
+    @property
+    def bad(self) -> list[Bad]:
+        """What could not be read and was left out, in the order in which it was met."""
+        return list(self.left_out.values())
 
     @property
     def _pin(self) -> bool:
@@ -139,7 +146,7 @@ class Loader:
     def __iter__(self) -> Iterator[Any]:
         if self._begun:
             self._place = Place(self._place.epoch + (not self.fixed), 0)
-        self._begun, self._seen = True, []
+        self._begun, self._seen, self._missing = True, [], set()
         place = self._place
         if self._columns is None:
             return self._read(place)
@@ -167,6 +174,15 @@ class Loader:
     def as_torch(self) -> DataLoader[Any]:
         """torch's own loader with the same arguments; danlu's (seed, cache, on_bad, bad_limit) it does not know."""
         return self._template
+
+    def handed_out(self, first: int | None = None) -> list[Any]:
+        """Row numbers of the samples this pass gave, in order: those it read, less those left out.
+
+        ``first``: only so many. With one batch a sample (``batch_size=None``) the numbers are those of the batches.
+        """
+        stop = self._place.consumed if first is None else first + len(self._missing)
+        rows = self.indices(self._place.epoch, 0, stop)
+        return [row for at, row in enumerate(rows) if at not in self._missing][:first]
 
     def close(self) -> None:
         """End persistent workers now, not when the loader is dropped."""
@@ -198,8 +214,8 @@ class Loader:
                         del failure, fetched
                 self._drawn = list(fetched.drawn)
                 place.consumed += fetched.read
-                for row in fetched.bad:
-                    self._leave_out(*row, seen=place.consumed)
+                if fetched.bad:
+                    self._leave_out(task, fetched.bad, place.consumed)
                 if fetched.ended:
                     ended.add(task.number % max(1, self.num_workers))
                 if fetched.rows and place.consumed > skip * self._iterable:
@@ -238,16 +254,21 @@ class Loader:
         note, single = self._seen.extend, self.batch_sampler is None
         return sampling.sampled(self.seed, place.epoch, sampler, place.consumed, note, single=single)
 
-    def _leave_out(self, index: Any, where: str, why: str, *, seen: int) -> None:
-        """Note a bad sample; too many of them are an error. One is always allowed, unless the limit is 0."""
-        if index in self._left_out:
-            return
-        self._left_out.add(index)
-        self.bad.append(Bad(where, why))
-        total = seen if self._iterable else len(self.dataset)
-        if len(self.bad) > math.ceil(self.bad_limit * total):
-            facts = {"count": len(self.bad), "total": total, "limit": self.bad_limit, "why": why}
-            raise DanluError("DL194", where=", ".join(b.where for b in self.bad[:5]), **facts)
+    def _leave_out(self, task: Task, bad: tuple[tuple[Any, str, str], ...], consumed: int) -> None:
+        """Note samples that could not be read; DL194 when more of the data set is bad than may be left out."""
+        gone = {index for index, _, _ in bad}
+        if self._iterable:
+            self._missing |= gone
+        else:
+            self._missing.update(at for at, i in enumerate(task.indices, task.start) if plain_index(i) in gone)
+        new = {index: Bad(where, why) for index, where, why in bad if index not in self.left_out}
+        self.left_out |= new
+        found = [one for part in self.siblings for one in part.bad]
+        total = consumed if self._iterable else sum(len(part.dataset) for part in self.siblings)
+        if new and len(found) > most_bad(total, self.bad_limit):
+            facts = {"count": len(found), "total": total, "limit": f"{self.bad_limit:.4g}", "why": found[-1].why}
+            facts["enough"] = f"{min(1.0, math.ceil(200 * len(found) / total) / 100):g}"  # more of them may follow
+            raise DanluError("DL194", where=", ".join(b.where for b in found[:5]), **facts)
 
     def _stop(self) -> int:
         """Samples an epoch in danlu's own order hands out."""

@@ -124,7 +124,7 @@ class Reader:
             except Exception as error:
                 if not self.skip or isinstance(error, MemoryError):
                     return Fetched(failure=_failure(index_of(self.dataset, index), error))
-                bad.append((_plain(index), *bad_of(self.dataset, index, error)))
+                bad.append((plain_index(index), *bad_of(self.dataset, index, error)))
         return self._collated(task, samples, tuple(bad))
 
     def _collated(self, task: Task, samples: list[Any], bad: tuple[Any, ...]) -> Fetched:
@@ -145,7 +145,7 @@ class Reader:
         if isinstance(error, DanluError):
             return Failure(error, error)
         left_out = {row[0] for row in bad}
-        rows = [i for i in map(_plain, task.indices) if i not in left_out]
+        rows = [i for i in map(plain_index, task.indices) if i not in left_out]
         if self.collate is default_collate:
             names = [name_of(self.dataset, i) for i in rows]
             where, what = uneven(samples, names)
@@ -228,7 +228,7 @@ def index_of(dataset: Any, index: Any) -> Any:
             dataset, index = dataset.dataset, dataset.indices[index]
     except Exception:  # an index the Subset does not have: that is the error being told
         pass
-    return _plain(index)
+    return plain_index(index)
 
 
 def name_of(dataset: Any, index: Any) -> str:
@@ -273,7 +273,7 @@ def _failure(index: Any, error: Exception) -> Failure:
     return Failure(error if isinstance(error, DanluError) else user_error(index, error), error)
 
 
-def _plain(index: Any) -> Any:
+def plain_index(index: Any) -> Any:
     """An index that travels and compares: tensors and numpy integers as int, anything odd as text."""
     try:
         return index.__index__()

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as arrow_json
 
+from danlu.data.columns import most_bad
 from danlu.data.delimited import parse
 from danlu.data.encoding import read_bytes, to_utf8
 from danlu.errors import DanluError, nearest
@@ -71,7 +72,7 @@ def read_table(source: Any, settings: Settings, *, header: bool | str = "auto", 
 
 def check_share(bad: Sequence[Bad], rows: int, settings: Settings) -> None:
     """More bad rows than ``bad_limit`` allows is an error even where bad rows are skipped."""
-    if len(bad) > settings.bad_limit * rows:
+    if len(bad) > most_bad(rows, settings.bad_limit):
         share = len(bad) / rows
         raise DanluError(
             "DL107",

@@ -161,7 +161,10 @@ def _columns(schema: Schema, cells: Cells, table: Table) -> Columns:
     kept = np.flatnonzero(cells.ok)
     tensors = to_tensors(schema, cells, with_target=True)
     places = replace(table, columns=pa.table({}))  # names need the lines only, not the cells
-    return Columns(tensors, prepare=prepare_table(schema), names=partial(_name, places, kept))
+    exact = None
+    if schema.task == "regression":
+        exact = torch.from_numpy(np.stack([cells.numbers[f.name][kept] for f in schema.targets], 1).astype(np.float64))
+    return Columns(tensors, prepare=prepare_table(schema), names=partial(_name, places, kept), exact=exact)
 
 
 def _name(table: Table, kept: np.ndarray, row: int) -> str:

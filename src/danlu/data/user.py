@@ -6,10 +6,11 @@ import random
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch.utils.data import ConcatDataset, Subset, TensorDataset
 
 from danlu.errors import DanluError
 
+GIVEN_UP = 1_000  # broken samples one after the other: an iterable that fails for ever
 TARGET_KEYS = ("label", "labels", "target", "targets", "y", "class")
 
 
@@ -84,33 +86,48 @@ def generators_restored() -> Iterator[Callable[[], tuple[str, ...]]]:
 # ---- reading samples
 
 
-def read_samples(dataset: Any, indices: Sequence[int]) -> list[Any]:
-    """The samples at ``indices``; an exception in the dataset becomes DL170."""
-    out = []
-    for i in indices:
-        try:
-            out.append(dataset[i])
-        except DanluError:
-            raise
-        except Exception as error:
-            raise user_error(i, error) from error
-    return out
+def each_sample(dataset: Any, indices: Iterable[int] | None, *, skip: bool = False) -> Generator[tuple[int, Any]]:
+    """The samples at ``indices`` with their index; None: of an iterable dataset, with their place.
 
-
-def first_samples(dataset: Any, n: int) -> list[Any]:
-    """The first samples of an iterable dataset; its iterator is closed again."""
-    out: list[Any] = []
+    An exception in the dataset becomes DL170. ``skip``: such samples are left out here (the loader will tell them),
+    unless there are no others. An iterable's error right before its end is taken for the reason of the end.
+    """
+    source: Iterator[Any] | None = None
+    failed: DanluError | None = None
+    given = in_a_row = 0
     try:
-        iterator = iter(dataset)
-        for sample in iterator:
-            out.append(sample)
-            if len(out) >= n:
-                break
-    except Exception as error:
-        raise user_error(len(out), error) from error
-    if hasattr(iterator, "close"):
-        iterator.close()
-    return out
+        for i in count() if indices is None else indices:
+            try:
+                if indices is None:
+                    source = iter(dataset) if source is None else source
+                    sample = next(source)
+                else:
+                    sample = dataset[i]
+            except Exception as error:
+                ended = indices is None and isinstance(error, StopIteration)
+                if ended and not in_a_row:
+                    return
+                failed = failed if ended else error if isinstance(error, DanluError) else user_error(i, error)
+                assert failed is not None
+                in_a_row += 1
+                final = ended or isinstance(error, MemoryError) or (indices is None and source is None)
+                if final or not skip or in_a_row > GIVEN_UP:
+                    raise failed from (None if failed is error else error)
+            else:
+                given, in_a_row = given + 1, 0
+                yield i, sample
+        if failed is not None and not given:
+            raise failed
+    finally:
+        close = getattr(source, "close", None)
+        if close is not None:
+            close()
+
+
+def read_samples(dataset: Any, indices: Iterable[int] | None, n: int, *, skip: bool) -> dict[int, Any]:
+    """Up to ``n`` samples by index, see ``each_sample``; an iterable dataset's iterator is closed again."""
+    with closing(each_sample(dataset, indices, skip=skip)) as samples:
+        return dict(islice(samples, n))
 
 
 def spread(n: int, most: int) -> list[int]:
@@ -173,6 +190,35 @@ def _type_name(value: Any) -> str:
 
 
 # ---- what a dataset says about its labels
+
+
+def proven_targets(dataset: Any, samples: Mapping[int, Any]) -> tuple[np.ndarray | None, str]:
+    """``known_targets`` if the samples looked at, by index, hold the very same labels; else None and where they differ.
+
+    A ``target_transform``, or a ``__getitem__`` that makes labels of its own, leaves the array as it was.
+    """
+    known = known_targets(dataset)
+    if known is None or known.dtype.kind == "U":  # names: what numbers they become is the dataset's business
+        return known, ""
+    for i, sample in samples.items():
+        parts = parts_of(sample)
+        name = target_name(list(parts))
+        if name is None:  # nothing to compare with
+            return known, ""
+        try:
+            value = np.asarray(plain(parts[name]))
+        except (ValueError, TypeError):
+            value = None
+        if value is None or value.size != 1 or value.dtype.kind not in "iubf":
+            return None, ""
+        if not np.isclose(float(value.reshape(())), float(known[i]), rtol=1e-3, equal_nan=True):  # float16 is welcome
+            return None, f"[{i}] {known[i]} ≠ {value.reshape(()).item()}"
+    return known, ""
+
+
+def plain(value: Any) -> Any:
+    """A tensor of floats as numpy knows them; anything else as it is."""
+    return value.detach().cpu().float().numpy() if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
 def known_targets(dataset: Any) -> np.ndarray | None:

@@ -341,6 +341,11 @@ SAYINGS: dict[str, Text] = {
         "没有给测试数据：按随机种子从训练数据中划出 15 %",
     ),
     "data.split.stratified": (", the same share of each class", "，各类别比例相同"),
+    "data.labels.samples": ("as your samples have them", "以样本给出的为准"),
+    "data.labels.why": (
+        "the labels your dataset keeps as an array are others: {differs}",
+        "数据集里的标签数组与样本给出的标签不同：{differs}",
+    ),
     "data.val.none": ("none", "无"),
     "data.val.iterable": (
         "an iterable dataset has no row numbers to split by; give val=",

@@ -157,6 +157,7 @@ SAYINGS: dict[str, Text] = {
     "what.header": ("header", "表头"),
     "what.inputs: category": ("inputs: category", "类别输入"),
     "what.inputs: number": ("inputs: number", "数值输入"),
+    "what.labels": ("labels", "标签"),
     "what.left out": ("left out", "不用的列"),
     "what.loss": ("loss", "损失函数"),
     "what.lr": ("lr", "学习率"),

@@ -31,13 +31,13 @@ ERRORS: dict[str, ErrorText] = {
     ),
     "DL194": (
         (
-            "{count} of {total} samples could not be read, more than the limit of {limit:.3%}",
-            "{total} 个样本中有 {count} 个读不出来，超过了 {limit:.3%} 的上限",
+            "{count} of {total} samples could not be read, more than the share of {limit} that may be left out",
+            "{total} 个样本中有 {count} 个读不出来，超过了可跳过的比例 {limit}",
         ),
         ("the latest one: {why}", "最近的一个：{why}"),
         (
-            "repair or remove them, or allow more: bad_limit=0.01",
-            "请修复或删除这些样本；确实可以忽略时放宽上限：bad_limit=0.01",
+            "repair or remove them, or allow more: --bad-limit {enough} (in Python bad_limit={enough})",
+            "请修复或删除这些样本；确实可以忽略时放宽上限：--bad-limit {enough}（Python 里写 bad_limit={enough}）",
         ),
     ),
     "DL195": (
@@ -82,4 +82,11 @@ ERRORS: dict[str, ErrorText] = {
     ),
 }
 
-SAYINGS: dict[str, Text] = {}
+SAYINGS: dict[str, Text] = {
+    "workers.iterable": (
+        "each of the {n} reads the whole iterable dataset, so every row comes {n} times an epoch, "
+        "unless its __iter__ shares the rows out by torch.utils.data.get_worker_info()",
+        "{n} 个进程各自读完整个可迭代数据集，每一行一轮会出现 {n} 次；"
+        "除非它的 __iter__ 用 torch.utils.data.get_worker_info() 分配了各进程该读的行",
+    ),
+}

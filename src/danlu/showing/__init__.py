@@ -20,7 +20,7 @@ from danlu.report.page import contents as c
 from danlu.report.page import render
 from danlu.schedule import ByStep
 from danlu.session import Session, monitor
-from danlu.showing.samples import Gallery
+from danlu.showing.samples import Gallery, Unknown
 from danlu.showing.tested import mistakes_of, results_of, suspects_of
 from danlu.showing.texts import both, name_of_metric, told, unit_of
 from danlu.showing.why import model_of, summary_of, why_of
@@ -34,14 +34,16 @@ def write_page(
 ) -> None:
     """report.html in the run folder; each doubt comes in English and in Chinese."""
     plan = session.plan
+    rows = plan.test_loader.handed_out() if plan.test_loader is not None else []  # before it is read again
     summary = summary_of(plan)
     name = str(plan.model_config["model"].get("name") or type(plan.model).__name__)
     tests: tuple[c.Results, ...] = ()
     mistakes: tuple[c.Mistake, ...] = ()
     suspects: tuple[c.LabelError, ...] = ()
     why = c.Why()
-    if tested is not None and tested.decoded is not None and hasattr(plan.data.test, "__len__"):
-        gallery = Gallery(plan.data.test, plan.schema)
+    if tested is not None and tested.decoded is not None:
+        known = len(rows) == tested.rows and hasattr(plan.data.test, "__getitem__")
+        gallery = Gallery(plan.data.test, plan.schema, rows) if known else Unknown(plan.schema)
         tests = (results_of(plan.schema, results, tested, gallery),)
         mistakes = mistakes_of(plan.schema, tested, gallery)
         suspects = suspects_of(plan.schema, tested, gallery)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -21,19 +22,23 @@ LOSSLESS = 40  # up to here PNG is as small as JPEG
 
 
 class Gallery:
-    """The rows of one part as samples, each made once: a user's own code is asked for a row no more than once."""
+    """The rows of one part as samples, each made once: a user's own code is asked for a row no more than once.
 
-    def __init__(self, part: Any, schema: Schema) -> None:
+    ``rows`` are the part's own numbers of the rows that are shown, where a loader left some out or mixed them.
+    """
+
+    def __init__(self, part: Any, schema: Schema, rows: Sequence[int] | None = None) -> None:
         self.part, self.schema = part, schema
+        self.rows = range(len(part)) if rows is None else rows
         self._made: dict[int, Sample] = {}
 
     def __len__(self) -> int:
-        return len(self.part)
+        return len(self.rows)
 
     def sample(self, i: int, label: str = "") -> Sample:
         """Row ``i``; ``label`` is shown below it."""
         if i not in self._made:
-            self._made[i] = self._make(i)
+            self._made[i] = self._make(self.rows[i])
         made = self._made[i]
         return made if not label else Sample(made.where, made.picture, made.row, made.text, label)
 
@@ -59,6 +64,16 @@ class Gallery:
         while isinstance(sample, (tuple, list, dict)) and len(sample):
             sample = next(iter(sample.values())) if isinstance(sample, dict) else sample[0]
         return sample if isinstance(sample, Tensor) else None
+
+
+class Unknown(Gallery):
+    """Rows that nobody can be asked for again: a stream's, or those of a collate function that makes its own."""
+
+    def __init__(self, schema: Schema) -> None:
+        super().__init__((), schema, ())
+
+    def sample(self, i: int, label: str = "") -> Sample:
+        return Sample(f"[{i}]", label=label)
 
 
 def picture(image: Tensor, field: Field | None) -> Picture | None:

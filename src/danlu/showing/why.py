@@ -27,11 +27,11 @@ def why_of(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | 
     """Heat over test pictures (half of them mistakes), or the columns' importances; nothing for other inputs."""
     image = plan.schema.inputs[0] if len(plan.schema.inputs) == 1 else None
     test = plan.data.test
-    if tested.decoded is None or tested.target is None or not isinstance(test, Columns):
+    if tested.decoded is None or tested.target is None or not isinstance(test, Columns) or not len(gallery):
         return Why()
     if image is not None and len(image.shape) == 3 and plan.task.name == "classification":
         return _heat(plan, tested, gallery, summary, test)
-    rows = torch.arange(min(ROWS, len(test)))
+    rows = torch.tensor(list(gallery.rows[:ROWS]))
     *inputs, _ = test.gather(rows.to(test.tensors[0].device))
     tensors = tuple(t for t in inputs if isinstance(t, Tensor))
     if len(tensors) != len(inputs) or any(t.ndim != 2 for t in tensors):
@@ -63,7 +63,8 @@ def _heat(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | N
     wrong = torch.nonzero(guess != tested.target)[: many // 2, 0]
     right = torch.nonzero(guess == tested.target)[: many - len(wrong), 0]
     rows = torch.cat([wrong, right])
-    images = test.gather(rows.to(test.tensors[0].device))[0]
+    own = torch.tensor([gallery.rows[i] for i in rows.tolist()])
+    images = test.gather(own.to(test.tensors[0].device))[0]
     found = smooth_gradient(plan.model, images, classes=guess[rows])
     field, names = plan.schema.inputs[0], plan.schema.classes
     shown = []
