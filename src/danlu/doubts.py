@@ -96,7 +96,7 @@ def _guessing(trained: Trained) -> Doubt | None:
     if trivial is None or math.isnan(trivial) or not _as_good(name, trained.task, trivial, worst):
         return None
     numbers = {k: number(v) for k, v in {"value": value, "low": low, "high": high, "baseline": trivial}.items()}
-    told = DanluError("DL332", trained.run, metric=metric_name(name), line=trained.longer, **numbers)
+    told = DanluError("DL332", f"test/{name}", metric=metric_name(name), line=trained.longer, **numbers)
     return Doubt("warning", told)
 
 
@@ -106,7 +106,7 @@ def _linear(trained: Trained) -> Doubt | None:
     if headline is None or linear is None or not _as_good(headline[0], trained.task, linear, headline[1]):
         return None
     facts = {"metric": metric_name(headline[0]), "value": number(headline[1]), "linear": number(linear)}
-    return Doubt("warning", DanluError("DL331", trained.run, line=trained.longer, **facts))
+    return Doubt("warning", DanluError("DL331", f"test/{headline[0]}", line=trained.longer, **facts))
 
 
 def _disagree(trained: Trained) -> Doubt | None:
@@ -120,7 +120,7 @@ def _disagree(trained: Trained) -> Doubt | None:
     if abs(val - value) <= limit:
         return None
     facts = {"val": number(val), "test": number(value), "limit": number(limit)}
-    return Doubt("warning", DanluError("DL330", trained.run, metric=metric_name(name), **facts))
+    return Doubt("warning", DanluError("DL330", f"val/{name}", metric=metric_name(name), **facts))
 
 
 def _remembers(trained: Trained) -> Doubt | None:
@@ -134,7 +134,7 @@ def _remembers(trained: Trained) -> Doubt | None:
     if train is None or val is None or not known or train < 0 or val < 1.5 * train or val < 1.1 * min(known):
         return None
     facts = {"train": number(train), "val": number(val), "best": trained.results.get("best_epoch", "?")}
-    return Doubt("note", DanluError("DL334", trained.run, **facts))
+    return Doubt("note", DanluError("DL334", "val/loss", **facts))
 
 
 def _still_improving(trained: Trained) -> Doubt | None:
@@ -151,7 +151,7 @@ def _still_improving(trained: Trained) -> Doubt | None:
     if (after - before) * (1 if METRICS[trained.task][name].greater else -1) <= error:
         return None
     facts = {"metric": metric_name(name), "before": number(before), "after": number(after), "line": trained.longer}
-    return Doubt("note", DanluError("DL335", trained.run, **facts))
+    return Doubt("note", DanluError("DL335", f"val/{name}", **facts))
 
 
 def _few_rows(trained: Trained) -> Doubt | None:
@@ -163,4 +163,4 @@ def _few_rows(trained: Trained) -> Doubt | None:
     if half <= COARSE:
         return None
     facts = {"half": f"{half:.2f}", "rows": f"{rows:,}", "needed": f"{round(rows * (half / 0.02) ** 2, -2):,.0f}"}
-    return Doubt("note", DanluError("DL333", trained.run, metric=metric_name(name), run=trained.run, **facts))
+    return Doubt("note", DanluError("DL333", f"test/{name}", metric=metric_name(name), run=trained.run, **facts))

@@ -46,8 +46,13 @@ class Gallery:
         where = name_of(self.part, i)
         if isinstance(self.part, Columns) and self.schema.origin == "table":
             return Sample(where, row=_cells(self.schema, self.part, i))
-        with kept_randomness(seed=0):
-            first = self._first_input(i)
+        try:
+            with kept_randomness(seed=0):
+                first = self._first_input(i)
+        except (
+            Exception
+        ):  # a sample that the user's code cannot make, left out with on_bad="skip": told where it was met
+            return Sample(where)
         if first is None:
             return Sample(where)
         shown = picture(first, self.schema.inputs[0] if self.schema.inputs else None)
