@@ -144,6 +144,7 @@ def test_next_commands_are_never_wrapped() -> None:
     for columns in (40, 80, None):
         assert any(line.strip().endswith(command) for line in lines.done("runs/a", [command, "x"], Page(columns)))
     assert lines.done("runs/a", [], FILE) == ["  files     runs/a"]
+    assert lines.done("runs/a", [], FILE, "runs/a/report.html")[1] == "  report    runs/a/report.html"
 
 
 def test_an_error_has_one_shape() -> None:

@@ -99,6 +99,7 @@ SAYINGS: dict[str, Text] = {
     "label.linear": ("linear", "线性"),
     "label.interval": ("interval", "区间"),
     "label.files": ("files", "文件"),
+    "label.report": ("report", "报告"),
     "label.next": ("next", "接着"),
     "label.bad": ("skipped", "跳过"),
     "severity.error": ("error:", "错误："),

@@ -222,9 +222,11 @@ def _beside(key: str, value: float | None) -> str:
     return "" if value is None or math.isnan(value) else say(key, value=number(value))
 
 
-def done(run: str, commands: Sequence[str], page: Page) -> list[str]:
+def done(run: str, commands: Sequence[str], page: Page, report: str = "") -> list[str]:
     """Where everything is, and what to type next: never wrapped, so that it can be copied."""
     lines = [labelled(say("label.files"), run, "", page)]
+    if report:
+        lines.append(labelled(say("label.report"), report, "", page))
     if page.width < _NARROW:
         return [*lines, "  " + say("label.next"), *("    " + command for command in commands)]
     labels = [say("label.next")] + [""] * (len(commands) - 1) if commands else []

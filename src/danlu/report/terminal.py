@@ -140,7 +140,9 @@ class Reporter:
         text = lines.results(metrics, page)
         if self.bad_rows:
             text.append(lines.labelled(say("label.bad"), say("bad.count", n=f"{self.bad_rows:,}"), "", page))
-        self._say("\n".join([*text, *lines.done(run, next_commands, page)]), even_quiet=True)
+        report = Path(run_dir) / "report.html"
+        shown = str(report) if report.is_file() else ""
+        self._say("\n".join([*text, *lines.done(run, next_commands, page, shown)]), even_quiet=True)
 
     def stopped(self, resume_line: str, step: int = 0) -> None:
         """The run was interrupted and is saved; ``resume_line`` goes on."""
