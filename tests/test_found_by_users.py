@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import (
     BatchSampler,
@@ -303,3 +305,56 @@ def test_the_header_counts_the_rows_a_sampler_gives(capsys: pytest.CaptureFixtur
     train = DataLoader(rows(), 4, sampler=SubsetRandomSampler(range(30)))
     danlu.train(train, val=rows(), model=net(), loss="CrossEntropyLoss", epochs=1)
     assert "30 train + 48 val" in capsys.readouterr().err
+
+
+def photos(folder: str = "photos", n: int = 12) -> Path:
+    """Two classes of small grey pictures."""
+    for name, low in (("cat", 0), ("dog", 128)):
+        Path(folder, name).mkdir(parents=True)
+        for i in range(n):
+            pixels = np.random.default_rng(low + i).integers(low, low + 128, (8, 8), dtype=np.uint8)
+            Image.fromarray(pixels).save(Path(folder, name, f"{i}.png"))
+    return Path(folder)
+
+
+def table(path: str = "t.csv", n: int = 60) -> Path:
+    Path(path).write_text("\n".join(["a,b,label", *(f"{i},{i * i % 7},{'yn'[i % 2]}" for i in range(n))]))
+    return Path(path)
+
+
+@pytest.mark.parametrize("run", ["photos", "photos/run", "photos/cat/run", "."])
+def test_a_run_folder_among_the_data_is_refused_and_nothing_is_written(run: str) -> None:
+    photos()
+    before = sorted(Path.cwd().rglob("*"))
+    with pytest.raises(danlu.DanluError) as caught:
+        danlu.train("photos", epochs=1, run=run)
+    assert code(caught) == "DL406"
+    assert sorted(Path.cwd().rglob("*")) == before
+
+
+def test_the_usual_run_folder_is_refused_inside_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(photos())
+    with pytest.raises(danlu.DanluError) as caught:
+        danlu.train(".", epochs=1)
+    assert code(caught) == "DL406"
+    assert not Path("runs").exists()
+    run = re.search(r"--run (\S+)", caught.value.fix)
+    assert run is not None
+    assert danlu.train(".", epochs=1, run=run[1]).dir.is_dir()
+
+
+def test_a_run_folder_beside_the_data_is_none_of_the_datas() -> None:
+    Path("data").mkdir()
+    table("data/t.csv")
+    assert danlu.train("data/t.csv", epochs=1, run="data-run").dir.is_dir()
+
+
+@pytest.mark.parametrize("lower", [{"epochs": 1}, {"steps": 1}, {"time": 0.001}])
+def test_a_run_cannot_be_made_shorter_than_it_is(lower: dict[str, Any]) -> None:
+    run = danlu.train(str(table()), epochs=2, run="tb")
+    before = Path("tb/run.toml").read_bytes()
+    with pytest.raises(danlu.DanluError) as caught:
+        danlu.resume("tb", **lower)
+    assert code(caught) == "DL318"
+    assert Path("tb/run.toml").read_bytes() == before
+    assert danlu.train("t.csv", epochs=2, run="tb").metrics == run.metrics  # the first command still continues it

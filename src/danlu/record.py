@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -11,12 +13,22 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from danlu.checkpoint import latest
+from danlu.checkpoint import Checkpoint, latest
 from danlu.errors import DanluError
 from danlu.lookup import is_reference
 from danlu.messages import say
 from danlu.plan import Asked
-from danlu.settings import LENGTHS, Settings, changed, make_settings, merge_settings, read_toml, to_toml
+from danlu.settings import (
+    LENGTHS,
+    Settings,
+    changed,
+    make_settings,
+    merge_settings,
+    parse_time,
+    read_toml,
+    spell,
+    to_toml,
+)
 from danlu.tensorfile import replace_file
 
 FREE = frozenset({"lang", "check", "workers", "cache"})  # never change the result, so a resumed run may differ in them
@@ -129,6 +141,8 @@ def lengthen(folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any])
     arguments = {k: v for k, v in before.items() if k not in names} | changed(make_settings(settings))
     if changes.keys() & set(LENGTHS):
         saved = latest(folder / "checkpoints")
+        if saved is not None:
+            _refuse_shorter(folder, saved, changes)
         chosen = {
             k: v for k, v in read_toml(folder / FILE).get("chosen", {}).items() if k not in ("epochs", "total_steps")
         }
@@ -137,3 +151,16 @@ def lengthen(folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any])
             folder / FILE, to_toml({**arguments, "chosen": chosen}, say("record.title", folder=folder)).encode()
         )
     return arguments
+
+
+def _refuse_shorter(folder: Path, saved: Checkpoint, changes: Mapping[str, Any]) -> None:
+    """DL318: training that was done cannot be taken back, and run.toml would no longer say what was done."""
+    past, seconds = saved.values["progress"]["progress"], saved.values["progress"]["elapsed"]
+    done = {"epochs": past["epoch"], "steps": past["step"], "time": seconds}
+    for name in LENGTHS:
+        wanted = changes.get(name)
+        if wanted is not None and (parse_time(wanted) if name == "time" else wanted) < done[name]:
+            has = f"{seconds:.0f}s" if name == "time" else done[name]
+            more = f"{math.ceil(2 * seconds)}s" if name == "time" else 2 * done[name]
+            facts = {"name": name, "wanted": wanted, "done": has, "folder": shlex.quote(str(folder)), "more": more}
+            raise DanluError("DL318", where=spell(name, wanted, "python"), **facts)

@@ -132,6 +132,19 @@ ERRORS: dict[str, ErrorText] = {
         ("its {objects} live in your script, not in the folder", "它的 {objects} 在你的脚本里，不在文件夹里"),
         ("run the script again with run={run!r}", "再运行一次脚本，并加上 run={run!r}"),
     ),
+    "DL318": (
+        ("this run has been trained further than {name} {wanted}", "这个运行已经训练得比 {name} {wanted} 更长"),
+        (
+            "it has {name} {done} behind it, and training cannot be taken back",
+            "它已完成的 {name} 是 {done}，训练过的部分无法撤回",
+        ),
+        (
+            "danlu resume {folder} --{name} {more}; for a shorter run, a new one: "
+            "danlu train {folder}/run.toml --{name} {wanted}",
+            "继续训练：danlu resume {folder} --{name} {more}；想要更短的，就另建一个运行："
+            "danlu train {folder}/run.toml --{name} {wanted}",
+        ),
+    ),
     "DL317": (
         ("predictions cannot be written to {path}", "预测结果无法写入 {path}"),
         ("{reason}", "{reason}"),
