@@ -358,3 +358,24 @@ def test_a_run_cannot_be_made_shorter_than_it_is(lower: dict[str, Any]) -> None:
     assert code(caught) == "DL318"
     assert Path("tb/run.toml").read_bytes() == before
     assert danlu.train("t.csv", epochs=2, run="tb").metrics == run.metrics  # the first command still continues it
+
+
+class DropPath(nn.Module):
+    """Rates as tutorials make them: read out of a tensor while the model is put together."""
+
+    def __init__(self, in_features: int = 4, num_classes: int = 2) -> None:
+        super().__init__()
+        self.rates = [x.item() for x in torch.linspace(0, 0.1, 3)]
+        self.scale = float(torch.ones(2).numpy().sum())
+        self.head = nn.Linear(in_features, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(x)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("again", [DropPath, lambda: DropPath(), DropPath()])
+def test_a_class_that_reads_tensors_while_it_is_made_is_loaded(again: Any) -> None:
+    run = danlu.train(rows(), model=DropPath(), loss="CrossEntropyLoss", epochs=1)
+    found = danlu.load(run.dir, model=again)
+    for name, value in run.model.state_dict().items():
+        assert torch.equal(found.module.state_dict()[name], value)

@@ -16,7 +16,7 @@ from danlu.data.labelled import open_labelled
 from danlu.device import Precision
 from danlu.errors import DanluError
 from danlu.finish import finish
-from danlu.fit import built
+from danlu.fit import built, fill
 from danlu.lookup import is_reference, resolve
 from danlu.loop import steps
 from danlu.messages import say, set_language
@@ -127,15 +127,20 @@ def load(path: str | Path, *, model: Any = None) -> Predictor:
     config, schema, tensors = weights.load_model_files(folder)
     if isinstance(model, str) and is_reference(model):
         model = resolve(model)
-    module = built(lambda: _module(config, schema, model, path), tensors, str(folder))
+    if model is None:
+        module = built(lambda: _own_module(config, path), tensors, str(folder))
+    else:
+        module = _users_module(schema, model)
+        fill(module, tensors, str(folder))
+        module.eval()
     precision = Precision("bf16" if config.get("precision") == "bf16" else "fp32")
     return Predictor(module, schema, config.get("scale", "logits"), precision, trivial=tuple(config.get("trivial", ())))
 
 
-def _module(config: Mapping[str, Any], schema: Schema, model: Any, path: str | Path) -> nn.Module:
-    """danlu's own model by its name and arguments, or the user's class as he gave it."""
+def _own_module(config: Mapping[str, Any], path: str | Path) -> nn.Module:
+    """danlu's own model by its name and arguments; DL314 where the class is the user's own."""
     made = config["model"]
-    if model is None and "name" not in made:
+    if "name" not in made:
         name = made.get("class", "?")
         cls = name.rpartition(".")[2]
         reference = record.model_named_in(Path(path)) or f"my.py:{cls}"
@@ -143,13 +148,16 @@ def _module(config: Mapping[str, Any], schema: Schema, model: Any, path: str | P
         if name.startswith("torch."):  # its class alone does not say how it was put together
             line = say("load.instance", path=str(path))
         raise DanluError("DL314", where=str(path), name=name, line=line)
+    return models.build(made["name"], made["arguments"])
+
+
+def _users_module(schema: Schema, model: Any) -> nn.Module:
+    """The user's class as he gave it, made for real: what his own code does while it is made is his."""
     if isinstance(model, nn.Module):
         return model
     if isinstance(model, type):
         return models.instantiate(model, schema)
-    if callable(model):
-        return model()  # type: ignore[no-any-return]
-    return models.build(made["name"], made["arguments"])
+    return model()  # type: ignore[no-any-return]
 
 
 def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None) -> dict[str, Any]:
