@@ -28,6 +28,7 @@ from torch.utils.data import (
 
 import danlu
 from danlu import run as run_folder
+from danlu.answers import Writer
 from danlu.cli import main
 from danlu.loop import step
 from danlu.tensorfile import write_error
@@ -379,3 +380,31 @@ def test_a_class_that_reads_tensors_while_it_is_made_is_loaded(again: Any) -> No
     found = danlu.load(run.dir, model=again)
     for name, value in run.model.state_dict().items():
         assert torch.equal(found.module.state_dict()[name], value)
+
+
+def test_answers_without_a_label_come_first_in_a_parquet_file() -> None:
+    import pyarrow.parquet as pq
+
+    with Writer("x.parquet") as writer:
+        writer.write([{"input": "a", "prediction": [], "p(u)": 0.1}])
+        writer.write([{"input": "b", "prediction": ["u", "v"], "p(u)": 0.9}])
+    found = pq.read_table("x.parquet").to_pylist()
+    assert [row["prediction"] for row in found] == [[], ["u", "v"]]
+
+
+def test_a_disk_that_only_reads_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("ro").mkdir()
+
+    def refuse(self: Path, *_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(self))
+
+    for suffix in (".csv", ".jsonl", ".parquet"):
+        writer = Writer(f"ro/o{suffix}")
+        with monkeypatch.context() as patch, pytest.raises(danlu.DanluError) as caught:
+            patch.setattr(Path, "unlink", refuse)
+            patch.setattr(Writer, "_open_csv", refuse)
+            patch.setattr(Writer, "_open_jsonl", refuse)
+            patch.setattr(Writer, "_open_parquet", refuse)
+            with writer:
+                writer.write([{"input": "a", "prediction": 1.0}])
+        assert code(caught) == "DL317"
