@@ -408,3 +408,61 @@ def test_a_disk_that_only_reads_is_told_as_such(monkeypatch: pytest.MonkeyPatch)
             with writer:
                 writer.write([{"input": "a", "prediction": 1.0}])
         assert code(caught) == "DL317"
+
+
+def test_a_test_path_that_is_not_there_names_the_nearest() -> None:
+    photos()
+    photos("photos_test")
+    with pytest.raises(danlu.DanluError) as caught:
+        danlu.train("photos", "photos_tset", epochs=1)
+    assert code(caught) == "DL150"
+    assert "photos_test" in caught.value.fix
+    table()
+    Path("s").mkdir()
+    with pytest.raises(danlu.DanluError) as caught:
+        danlu.train("t.csv", "s", epochs=1)
+    assert code(caught) == "DL130"
+    table("t2.csv")
+    with pytest.raises(danlu.DanluError) as caught:
+        danlu.train("t.csv", "t3.csv", epochs=1)
+    assert code(caught) == "DL126"
+    assert "danlu train" not in caught.value.fix
+
+
+def test_a_part_without_classes_is_not_replaced_by_rows_of_train() -> None:
+    photos()
+    Path("empty").mkdir()
+    Path("flat").mkdir()
+    shutil.copy("photos/cat/0.png", "flat/0.png")
+    for part in ("test", "val"):
+        for folder, expected in (("empty", "DL152"), ("flat", "DL153")):
+            with pytest.raises(danlu.DanluError) as caught:
+                danlu.train("photos", epochs=1, **{part: folder})
+            assert code(caught) == expected
+            assert part in caught.value.where and folder in caught.value.where
+
+
+def test_a_part_of_its_own_without_images_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    photos("all/train")
+    Path("all/test/cat").mkdir(parents=True)
+    danlu.train("all", epochs=1)
+    assert re.search(r"ignored\s+test", capsys.readouterr().err)
+
+
+def test_settings_that_do_nothing_for_this_data_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    danlu.train(str(photos()), epochs=1, target="label", ignore="x")
+    said = capsys.readouterr().err
+    assert re.search(r"no effect\s+target, ignore", said)
+    danlu.train(str(table()), epochs=1, size=32, max_pixels=5, target="label")
+    assert re.search(r"no effect\s+size, max_pixels", capsys.readouterr().err)
+    danlu.train("photos", epochs=1, size=16, max_pixels=10_000)
+    danlu.train(rows(), model=net(), loss="CrossEntropyLoss", epochs=1)
+    assert "no effect" not in capsys.readouterr().err
+
+
+def test_infinity_is_among_the_marks_that_are_said_to_be_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("t.csv").write_text(
+        "\n".join(["a,b,label", *(f"{'inf' if i == 3 else i},{i * i % 7},{'yn'[i % 2]}" for i in range(60))])
+    )
+    danlu.train("t.csv", epochs=1)
+    assert "and inf count as missing, in: a" in capsys.readouterr().err
