@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import math
 import os
 import re
@@ -410,6 +411,52 @@ def test_a_disk_that_only_reads_is_told_as_such(monkeypatch: pytest.MonkeyPatch)
         assert code(caught) == "DL317"
 
 
+def test_a_misspelt_monitor_is_told_before_there_is_a_run_folder() -> None:
+    with pytest.raises(danlu.DanluError) as caught:
+        danlu.train(str(table()), epochs=1, run="m", monitor="acuracy")
+    assert code(caught) == "DL310"
+    assert caught.value.fix.endswith("accuracy")
+    assert not Path("m").exists()
+    assert danlu.train("t.csv", epochs=1, run="m", monitor="accuracy").dir.is_dir()
+
+
+@pytest.mark.parametrize("arguments", [{"inputs": 3}, {"sizes": 1}, {"inputs": "x", "outputs": None}, {}])
+def test_a_config_that_builds_no_model_is_an_unusable_folder(arguments: dict[str, Any]) -> None:
+    danlu.train(str(table()), epochs=1, run="m")
+    config = json.loads(Path("m/model/config.json").read_text())
+    config["model"]["arguments"] = arguments
+    Path("m/model/config.json").write_text(json.dumps(config))
+    with pytest.raises(danlu.DanluError) as caught:
+        danlu.load("m")
+    assert code(caught) == "DL424"
+    assert "arguments" in caught.value.why
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_schema_whose_numbers_are_none_is_an_unusable_folder(value: float) -> None:
+    danlu.train(str(table()), epochs=1, run="m")
+    schema = json.loads(Path("m/model/schema.json").read_text())
+    next(f for f in schema["fields"] if f["mean"])["mean"] = [value]
+    Path("m/model/schema.json").write_text(json.dumps(schema))
+    with pytest.raises(danlu.DanluError) as caught:
+        danlu.load("m")
+    assert code(caught) == "DL424"
+
+
+def test_a_copied_model_folder_predicts_and_tests_by_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    danlu.train(str(table()), epochs=1, run="m")
+    shutil.copytree("m/model", "m2")
+    shutil.rmtree("m")
+    shutil.rmtree("runs")
+    capsys.readouterr()
+    assert main(["predict", "m2", "t.csv"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 60
+    assert main(["test", "m2", "t.csv"]) == 0
+    assert main(["test", "m2"]) == 1  # its own test rows are not in it
+    told = capsys.readouterr().err
+    assert "DL313" in told and "danlu test m2 DATA" in told
+
+
 def test_a_test_path_that_is_not_there_names_the_nearest() -> None:
     photos()
     photos("photos_test")
@@ -427,6 +474,18 @@ def test_a_test_path_that_is_not_there_names_the_nearest() -> None:
         danlu.train("t.csv", "t3.csv", epochs=1)
     assert code(caught) == "DL126"
     assert "danlu train" not in caught.value.fix
+
+
+def test_a_damaged_picture_is_no_other_kind_of_input(capsys: pytest.CaptureFixture[str]) -> None:
+    danlu.train(str(photos()), epochs=1, run="m")
+    Path("broken.png").write_bytes(b"\x89PNG\r\n\x1a\nxx")
+    Path("words.txt").write_text("no picture")
+    capsys.readouterr()
+    assert main(["predict", "m", "broken.png"]) == 1
+    told = capsys.readouterr().err
+    assert "DL308" in told and "kind the model was trained on" not in told
+    assert main(["predict", "m", "words.txt"]) == 1
+    assert "kind the model was trained on" in capsys.readouterr().err
 
 
 def test_a_part_without_classes_is_not_replaced_by_rows_of_train() -> None:
@@ -458,6 +517,23 @@ def test_settings_that_do_nothing_for_this_data_are_told(capsys: pytest.CaptureF
     danlu.train("photos", epochs=1, size=16, max_pixels=10_000)
     danlu.train(rows(), model=net(), loss="CrossEntropyLoss", epochs=1)
     assert "no effect" not in capsys.readouterr().err
+
+
+def test_categories_that_training_never_saw_are_counted_once(capsys: pytest.CaptureFixture[str]) -> None:
+    def write(path: str, names: str) -> None:
+        lines = (f"{i},{names[i % len(names)]},{'yn'[i % 2]}" for i in range(600))
+        Path(path).write_text("\n".join(["a,colour,label", *lines]))
+
+    write("t.csv", "rgb")
+    write("new.csv", "rgbxz")
+    danlu.train("t.csv", epochs=1, run="m")
+    capsys.readouterr()
+    for words in (["predict", "m", "new.csv"], ["test", "m", "new.csv"]):
+        assert main(words) == 0
+        told = [line for line in capsys.readouterr().err.splitlines() if "colour" in line]
+        assert len(told) == 1 and "240" in told[0] and ("'x'" in told[0] or "'z'" in told[0])
+        assert main([*words[:2], "t.csv"]) == 0
+        assert "colour" not in capsys.readouterr().err
 
 
 def test_infinity_is_among_the_marks_that_are_said_to_be_missing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ import torch
 from danlu import record, state
 from danlu import run as run_folder
 from danlu.checkpoint import Checkpoint, Saver, latest
+from danlu.choose import monitored
 from danlu.device import agree
 from danlu.errors import DanluError, Interrupted
 from danlu.evaluate import Beside, Evaluation, evaluate
@@ -283,10 +284,6 @@ def progress_to_json(progress: Progress) -> dict[str, Any]:
 
 def monitor(plan: Plan) -> tuple[str, bool]:
     """``(name of the validation metric that names the best epoch, whether more is better)``."""
-    name = plan.settings.monitor or plan.task.monitor
-    name = name.removeprefix("val/")
-    known = ["loss", *plan.task.metrics]
-    if name not in known:
-        raise DanluError("DL310", where=f"--monitor {name}", known=", ".join(known))
+    name = monitored(plan.settings, plan.task)
     lower = name in ("loss", "log_loss", "mae", "rmse", "mse")
     return f"val/{name}", not lower

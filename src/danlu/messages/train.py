@@ -120,7 +120,7 @@ ERRORS: dict[str, ErrorText] = {
     "DL310": (
         ("this metric is not computed here", "这里没有这个指标"),
         ("there are: {known}", "有这些：{known}"),
-        ("--monitor loss", "--monitor loss"),
+        ("--monitor {line}", "--monitor {line}"),
     ),
     "DL311": (
         ("this run was begun with other settings", "这个运行开始时用的是别的设置"),
@@ -161,8 +161,8 @@ ERRORS: dict[str, ErrorText] = {
         ("{line}", "{line}"),
     ),
     "DL313": (
-        ("this run has no test data", "这个运行没有测试数据"),
-        ("it was trained without any", "训练时没有给过"),
+        ("there is no test data of its own here", "这里没有它自己的测试数据"),
+        ("it was trained without any, or only its model/ folder is here", "训练时没有给过，或这里只有它的 model/ 目录"),
         ("danlu test {run} DATA", "danlu test {run} 数据"),
     ),
 }
@@ -268,6 +268,10 @@ SAYINGS: dict[str, Text] = {
     "predict.none": (
         "give inputs of the kind the model was trained on: {kinds}",
         "请给出与训练数据同类的输入：{kinds}",
+    ),
+    "predict.damaged": (
+        "the file is damaged: copy or download it again, {path}",
+        "文件已损坏，请重新拷贝或下载：{path}",
     ),
     "predict.skips": (
         "danlu predict RUN FILES -o answers.csv  # leaves such inputs out and goes on",
