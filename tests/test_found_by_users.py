@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -457,6 +458,15 @@ def test_a_copied_model_folder_predicts_and_tests_by_itself(capsys: pytest.Captu
     assert "DL313" in told and "danlu test m2 DATA" in told
 
 
+@pytest.mark.parametrize("words", [["--lang", "zh"], ["--lang=zh"]])
+def test_the_language_before_the_verb_lasts_to_the_end(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "train", str(table()), "--epochs", "1"]) == 0
+    said = capsys.readouterr().err
+    assert "第 1/1 轮" in said and "epoch 1/1" not in said
+    assert main([*words, "help", "train"]) == 0
+    assert main([*words, "--version"]) == 0
+
+
 def test_a_test_path_that_is_not_there_names_the_nearest() -> None:
     photos()
     photos("photos_test")
@@ -474,6 +484,31 @@ def test_a_test_path_that_is_not_there_names_the_nearest() -> None:
         danlu.train("t.csv", "t3.csv", epochs=1)
     assert code(caught) == "DL126"
     assert "danlu train" not in caught.value.fix
+
+
+def test_a_time_in_two_words_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", str(table()), "--time", "5", "min"]) == 2
+    told = capsys.readouterr().err
+    assert "DL010" in told and "--time 5min" in told
+    assert main(["predict", "x", "--lang", "5", "min"]) == 2
+
+
+def test_next_lines_can_be_pasted_whatever_the_names(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("my code").mkdir()
+    Path("my code/nets.py").write_text(
+        "from torch import nn\nclass Net(nn.Module):\n"
+        " def __init__(self, in_features, num_classes):\n  super().__init__()\n"
+        "  self.a = nn.Linear(in_features, num_classes)\n"
+        " def forward(self, x):\n  return self.a(x)\n"
+    )
+    assert main(["train", str(table("my t.csv")), "--model", "my code/nets.py:Net", "--epochs", "1"]) == 0
+    said = capsys.readouterr().err
+    lines = [line.strip().removeprefix("next").strip() for line in said.splitlines() if "danlu predict" in line]
+    assert len(lines) == 1
+    assert main([*shlex.split(lines[0])[1:], "-o", "o.csv"]) == 0
+    with pytest.raises(danlu.DanluError) as caught:
+        danlu.load("runs/latest")
+    assert "--model 'my code/nets.py:Net'" in caught.value.fix
 
 
 def test_a_damaged_picture_is_no_other_kind_of_input(capsys: pytest.CaptureFixture[str]) -> None:
@@ -506,6 +541,14 @@ def test_a_part_of_its_own_without_images_is_told(capsys: pytest.CaptureFixture[
     Path("all/test/cat").mkdir(parents=True)
     danlu.train("all", epochs=1)
     assert re.search(r"ignored\s+test", capsys.readouterr().err)
+
+
+def test_the_documented_number_of_epochs_is_the_one_chosen() -> None:
+    for lang in ("en", "zh"):
+        page = Path(__file__).parents[1] / "docs" / lang / "settings.md"
+        said = next(line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| `epochs`"))
+        run = danlu.train(rows(), model=net(), loss="CrossEntropyLoss")  # so few rows take the most epochs
+        assert [10, len(run.history)] == [int(n) for n in re.findall(r"\d+", said.split("|")[3])]
 
 
 def test_settings_that_do_nothing_for_this_data_are_told(capsys: pytest.CaptureFixture[str]) -> None:

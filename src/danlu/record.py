@@ -93,7 +93,7 @@ def compare(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> 
         return
     differences = "; ".join(say("record.difference", name=k, old=old.get(k, "–"), new=new.get(k, "–")) for k in names)
     longer = [k for k in names if k in LENGTHS and k in new]
-    line = f"danlu resume {folder}" + "".join(f" --{k} {new[k]}" for k in longer)
+    line = f"danlu resume {shlex.quote(str(folder))}" + "".join(f" --{k} {shlex.quote(str(new[k]))}" for k in longer)
     raise DanluError("DL311", where=str(folder), differences=differences, line=line)
 
 
@@ -135,7 +135,8 @@ def lengthen(folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any])
         differences = "; ".join(
             say("record.difference", name=k, old=before.get(k, "–"), new=changes[k]) for k in others
         )
-        raise DanluError("DL311", where=str(folder), differences=differences, line=f"danlu resume {folder}")
+        line = f"danlu resume {shlex.quote(str(folder))}"
+        raise DanluError("DL311", where=str(folder), differences=differences, line=line)
     names = {f.name for f in fields(Settings)}
     settings = merge_settings({k: v for k, v in before.items() if k in names}, changes)
     arguments = {k: v for k, v in before.items() if k not in names} | changed(make_settings(settings))
