@@ -85,7 +85,8 @@ class Writer:
             with suppress(OSError):  # what is still in its buffer does not fit either
                 if file is not None:
                     file.close()
-        self.temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # nor can a disk that only reads take anything away
+            self.temporary.unlink(missing_ok=True)
 
     def _open_csv(self, first: Row) -> Callable[[Sequence[Row]], None]:
         self._file = open(self.temporary, "w", encoding="utf-8-sig", newline="")  # noqa: SIM115 - closed by close(); Excel reads UTF-8 only with a BOM
@@ -101,7 +102,8 @@ class Writer:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        schema = pa.Table.from_pylist([first]).schema
+        labels = pa.list_(pa.string())  # said, not guessed: the first row may have none
+        schema = pa.schema([(k, labels if isinstance(v, list) else pa.scalar(v).type) for k, v in first.items()])
         self._parquet = pq.ParquetWriter(self.temporary, schema)
         return lambda rows: self._parquet.write_table(pa.Table.from_pylist(list(rows), schema=schema))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +13,12 @@ from torch import nn
 from danlu import models, record, weights
 from danlu import run as run_folder
 from danlu.answers import Lines, Writer, row_of
+from danlu.data.images import is_image
 from danlu.data.labelled import open_labelled
 from danlu.device import Precision
 from danlu.errors import DanluError
 from danlu.finish import finish
-from danlu.fit import built
+from danlu.fit import built, fill
 from danlu.lookup import is_reference, resolve
 from danlu.loop import steps
 from danlu.messages import say, set_language
@@ -131,29 +133,43 @@ def load(path: str | Path, *, model: Any = None) -> Predictor:
     config, schema, tensors = weights.load_model_files(folder)
     if isinstance(model, str) and is_reference(model):
         model = resolve(model)
-    module = built(lambda: _module(config, schema, model, path), tensors, str(folder))
+    if model is None:
+        module = built(lambda: _own_module(config, path), tensors, str(folder))
+    else:
+        module = _users_module(schema, model)
+        fill(module, tensors, str(folder))
+        module.eval()
     precision = Precision("bf16" if config.get("precision") == "bf16" else "fp32")
     return Predictor(module, schema, config.get("scale", "logits"), precision, trivial=tuple(config.get("trivial", ())))
 
 
-def _module(config: Mapping[str, Any], schema: Schema, model: Any, path: str | Path) -> nn.Module:
-    """danlu's own model by its name and arguments, or the user's class as he gave it."""
+def _own_module(config: Mapping[str, Any], path: str | Path) -> nn.Module:
+    """danlu's own model by its name and arguments; DL314 where the class is the user's own."""
     made = config["model"]
-    if model is None and "name" not in made:
+    if "name" not in made:
         name = made.get("class", "?")
         cls = name.rpartition(".")[2]
         reference = record.model_named_in(Path(path)) or f"my.py:{cls}"
-        line = f"danlu.load({str(path)!r}, model={cls}), --model {reference}"
+        line = f"danlu.load({str(path)!r}, model={cls}), --model {shlex.quote(reference)}"
         if name.startswith("torch."):  # its class alone does not say how it was put together
             line = say("load.instance", path=str(path))
         raise DanluError("DL314", where=str(path), name=name, line=line)
+    try:
+        return models.build(made["name"], made["arguments"])
+    except DanluError:
+        raise
+    except Exception as error:  # arguments that danlu did not write
+        why = say("model.entry", file=weights.CONFIG, entry="model.arguments")
+        raise DanluError("DL424", where=str(path), path=str(path), reason=why) from error
+
+
+def _users_module(schema: Schema, model: Any) -> nn.Module:
+    """The user's class as he gave it, made for real: what his own code does while it is made is his."""
     if isinstance(model, nn.Module):
         return model
     if isinstance(model, type):
         return models.instantiate(model, schema)
-    if callable(model):
-        return model()  # type: ignore[no-any-return]
-    return models.build(made["name"], made["arguments"])
+    return model()  # type: ignore[no-any-return]
 
 
 def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None) -> dict[str, Any]:
@@ -161,18 +177,21 @@ def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None
 
     ``data`` holds inputs and targets, in the form the model was trained on; keys are those of ``Run.metrics``.
     """
-    folder = run_folder.resolve(run)
-    predictor = load(folder, model=model)
+    predictor = load(run, model=model)
     if data is not None:
         part = open_labelled(predictor.schema, data, Settings(on_bad="skip", bad_limit=1.0))
         reporter = Reporter()
         for one in part.bad:
             reporter.bad(one)
+        if part.note:
+            reporter.notice(part.note)
         return predictor.test(part.dataset, part.loader)
-    arguments = record.arguments_of(folder)
-    opened = open_again(arguments, predictor.module, predictor.schema)
+    if run_folder.model_folder(run) == Path(run).expanduser():  # a model/ folder by itself
+        raise DanluError("DL313", where=str(run), run=shlex.quote(str(run)))
+    folder = run_folder.resolve(run)
+    opened = open_again(record.arguments_of(folder), predictor.module, predictor.schema)
     if opened.test is None:
-        raise DanluError("DL313", where=str(folder), run=str(folder))
+        raise DanluError("DL313", where=str(folder), run=shlex.quote(str(folder)))
     order = ("sampler", "batch_sampler")  # of the training rows
     brought = {k: v for k, v in opened.loader.items() if k not in order}
     return predictor.test(opened.test, opened.held_out.get("test", brought))
@@ -189,14 +208,23 @@ def predict_files(run: str | Path, inputs: Any, output: str | Path | None = None
     with Writer(output) if output is not None else Lines(reporter.json) as writer:
         for raw, found in predictor.stream(inputs):
             writer.write([row_of(key, answer, predictor.schema) for key, answer in zip(raw.keys, found)])
+            if raw.note:
+                reporter.notice(raw.note)
             for one in raw.bad:
                 reporter.bad(one)
                 bad.append(one)
         if bad and not writer.rows:
-            kinds = ", ".join(f"{f.name} ({say(f'kind.{f.kind}')})" for f in predictor.schema.inputs[:5])
-            raise DanluError("DL308", bad[0].where, reason=bad[0].why, line=say("predict.none", kinds=kinds))
+            raise DanluError("DL308", bad[0].where, reason=bad[0].why, line=_instead(bad[0], predictor.schema))
     reporter.notice(say("predict.done", rows=f"{writer.rows:,}", bad=len(bad), output=output or "stdout"))
     return bad
+
+
+def _instead(bad: Bad, schema: Schema) -> str:
+    """What to do about an input that could not be read: nothing is wrong with a damaged picture's kind."""
+    if schema.inputs[0].kind == "image" and is_image(Path(bad.where)):
+        return say("predict.damaged", path=bad.where)
+    kinds = ", ".join(f"{f.name} ({say(f'kind.{f.kind}')})" for f in schema.inputs[:5])
+    return say("predict.none", kinds=kinds)
 
 
 def demo(kind: str = "image", **settings: Unpack[SettingsDict]) -> Run:

@@ -14,11 +14,13 @@ from torch.utils.data import IterableDataset
 from danlu.data.columns import Data
 from danlu.data.loader import Loader
 from danlu.device import Precision
+from danlu.errors import DanluError, nearest
 from danlu.freeze import Body
 from danlu.messages import say
 from danlu.optim import build_optimizer
 from danlu.schedule import Schedule, build_schedule
 from danlu.settings import Settings, parse_time
+from danlu.tasks import Task
 from danlu.trial import choose_precision, few_batches, range_test, trial_steps
 from danlu.types import Choice
 
@@ -46,6 +48,16 @@ class Decisions:
 
 def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def monitored(settings: Settings, task: Task) -> str:
+    """The metric that names the best epoch; DL310 for one that this task has not."""
+    name = (settings.monitor or task.monitor).removeprefix("val/")
+    known = ["loss", *task.metrics]
+    if name not in known:
+        line = nearest(name, known) or task.monitor
+        raise DanluError("DL310", where=f"monitor={name!r}", known=", ".join(known), line=line)
+    return name
 
 
 def choose_batch_size(settings: Settings, data: Data, decisions: Decisions) -> Settings:

@@ -114,7 +114,7 @@ def next_commands(session: Session) -> list[str]:
     if not _from_files(session):
         load = f"danlu.load({str(session.folder.path)!r}{'' if named else ', model=model'})"
         return [f"{load}.predict(x)"]
-    own = f" --model {asked.model}" if is_reference(asked.model) else ""
+    own = f" --model {shlex.quote(str(asked.model))}" if is_reference(asked.model) else ""
     lines = [f"danlu predict {folder} {shlex.quote(str(source))}{own}", f"danlu test {folder}{own}"]
     return [*lines, f"danlu resume {folder} --epochs {2 * epochs}"] if epochs else lines
 

@@ -38,6 +38,8 @@ def open_session(asked: Asked, run: str | Path | None) -> Iterator[Session]:
         reporter = stack.enter_context(Reporter())
         folder, chosen = _existing(run, now, stack)
         began = folder is not None
+        if not began:
+            run_folder.keep_apart(run, [p for p in (asked.data, asked.test, asked.val) if isinstance(p, (str, Path))])
         choices: list[Choice] = []
 
         def tell(choice: Choice) -> None:

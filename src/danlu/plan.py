@@ -20,6 +20,7 @@ from danlu.choose import (
     has_length,
     make_optimizer,
     make_schedule,
+    monitored,
     pick_precision,
 )
 from danlu.data import load_data
@@ -102,6 +103,7 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     model.to(device)
     loader = make_loader("train", data, settings)
     schema, task, criterion = try_one_batch(loss, settings, schema, model, loader, data, decisions)
+    monitored(settings, task)
     loader = without_lonely_row(loader, model, data, settings, decisions)
 
     optimizer, settings = make_optimizer(wanted_optimizer, settings, model, body, loader, criterion, decisions)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -11,12 +13,22 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from danlu.checkpoint import latest
+from danlu.checkpoint import Checkpoint, latest
 from danlu.errors import DanluError
 from danlu.lookup import is_reference
 from danlu.messages import say
 from danlu.plan import Asked
-from danlu.settings import LENGTHS, Settings, changed, make_settings, merge_settings, read_toml, to_toml
+from danlu.settings import (
+    LENGTHS,
+    Settings,
+    changed,
+    make_settings,
+    merge_settings,
+    parse_time,
+    read_toml,
+    spell,
+    to_toml,
+)
 from danlu.tensorfile import replace_file
 
 # never change the result, so a resumed run may differ in them; what is left out (on_bad) was no part of it before
@@ -82,7 +94,7 @@ def compare(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> 
         return
     differences = "; ".join(say("record.difference", name=k, old=old.get(k, "–"), new=new.get(k, "–")) for k in names)
     longer = [k for k in names if k in LENGTHS and k in new]
-    line = f"danlu resume {folder}" + "".join(f" --{k} {new[k]}" for k in longer)
+    line = f"danlu resume {shlex.quote(str(folder))}" + "".join(f" --{k} {shlex.quote(str(new[k]))}" for k in longer)
     raise DanluError("DL311", where=str(folder), differences=differences, line=line)
 
 
@@ -124,12 +136,15 @@ def lengthen(folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any])
         differences = "; ".join(
             say("record.difference", name=k, old=before.get(k, "–"), new=changes[k]) for k in others
         )
-        raise DanluError("DL311", where=str(folder), differences=differences, line=f"danlu resume {folder}")
+        line = f"danlu resume {shlex.quote(str(folder))}"
+        raise DanluError("DL311", where=str(folder), differences=differences, line=line)
     names = {f.name for f in fields(Settings)}
     settings = merge_settings({k: v for k, v in before.items() if k in names}, changes)
     arguments = {k: v for k, v in before.items() if k not in names} | changed(make_settings(settings))
     if changes.keys() & set(LENGTHS):
         saved = latest(folder / "checkpoints")
+        if saved is not None:
+            _refuse_shorter(folder, saved, changes)
         chosen = {
             k: v for k, v in read_toml(folder / FILE).get("chosen", {}).items() if k not in ("epochs", "total_steps")
         }
@@ -138,3 +153,16 @@ def lengthen(folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any])
             folder / FILE, to_toml({**arguments, "chosen": chosen}, say("record.title", folder=folder)).encode()
         )
     return arguments
+
+
+def _refuse_shorter(folder: Path, saved: Checkpoint, changes: Mapping[str, Any]) -> None:
+    """DL318: training that was done cannot be taken back, and run.toml would no longer say what was done."""
+    past, seconds = saved.values["progress"]["progress"], saved.values["progress"]["elapsed"]
+    done = {"epochs": past["epoch"], "steps": past["step"], "time": seconds}
+    for name in LENGTHS:
+        wanted = changes.get(name)
+        if wanted is not None and (parse_time(wanted) if name == "time" else wanted) < done[name]:
+            has = f"{seconds:.0f}s" if name == "time" else done[name]
+            more = f"{math.ceil(2 * seconds)}s" if name == "time" else 2 * done[name]
+            facts = {"name": name, "wanted": wanted, "done": has, "folder": shlex.quote(str(folder)), "more": more}
+            raise DanluError("DL318", where=spell(name, wanted, "python"), **facts)

@@ -9,7 +9,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -240,6 +240,18 @@ def at(path: str | Path) -> RunFolder:
     except OSError as error:
         raise write_error(folder, error) from error
     return RunFolder(folder)
+
+
+def keep_apart(run: str | Path | None, sources: Iterable[str | Path]) -> None:
+    """DL406 where a new run's folder would be the data's own, lie inside it, or hold it; nothing is made."""
+    folder = Path(os.path.realpath(Path("runs/new" if run is None else run).expanduser()))
+    for source in sources:
+        data = Path(os.path.realpath(Path(source).expanduser()))
+        if data.exists() and (folder.is_relative_to(data) or data.is_relative_to(folder)):
+            beside = data.with_name(f"{data.name.partition('.')[0] or data.name}-run")
+            line = os.path.relpath(beside) if _same_drive(beside, ".") else str(beside)
+            shown = "runs/" if run is None else str(run)
+            raise DanluError("DL406", where=f"run={shown!r}", run=shown, data=str(source), line=_quoted(line))
 
 
 def resolve(path: str | Path = "runs/latest") -> Path:

@@ -15,6 +15,7 @@ import torch
 from danlu import record, state
 from danlu import run as run_folder
 from danlu.checkpoint import Checkpoint, Saver, latest
+from danlu.choose import monitored
 from danlu.data.columns import Columns
 from danlu.data.duplicates import copies_of_training
 from danlu.data.seeded import innermost
@@ -343,10 +344,6 @@ def progress_to_json(progress: Progress) -> dict[str, Any]:
 
 def monitor(plan: Plan) -> tuple[str, bool]:
     """``(name of the validation metric that names the best epoch, whether more is better)``."""
-    name = plan.settings.monitor or plan.task.monitor
-    name = name.removeprefix("val/")
-    known = ["loss", *plan.task.metrics]
-    if name not in known:
-        raise DanluError("DL310", where=f"monitor={name!r}", known=", ".join(known))
+    name = monitored(plan.settings, plan.task)
     lower = name in ("loss", "log_loss", "mae", "rmse", "mse")
     return f"val/{name}", not lower

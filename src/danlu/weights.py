@@ -10,6 +10,7 @@ import re
 import secrets
 import shutil
 import stat
+import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -279,4 +280,5 @@ def _is_field(f: Field) -> bool:
     known = f.kind in get_args(Kind) and f.role in get_args(Role)
     shape = each(f.shape, int) and all(0 <= s < MAX_HEADER for s in f.shape)
     numbers = each(f.mean, int, float) and each(f.std, int, float) and type(f.missing) is int
+    numbers = numbers and all(abs(v) <= sys.float_info.max for v in (*f.mean, *f.std))  # NaN is not
     return texts and known and shape and numbers and each(f.classes, str)

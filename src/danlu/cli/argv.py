@@ -16,7 +16,7 @@ from danlu.errors import DanluError, did_you_mean, nearest
 from danlu.messages import say
 from danlu.report import Mode
 from danlu.report.lines import Page
-from danlu.rules import ELSEWHERE, RULES
+from danlu.rules import ELSEWHERE, RULES, parse_time
 from danlu.settings import make_settings, merge_settings, read_text, read_toml
 
 LATEST = "runs/latest"
@@ -44,14 +44,23 @@ def parse(argv: Sequence[str], page: Page = _WIDE) -> Call | str:
     if name == "help":
         name, rest = (rest[0], ["--help"]) if rest else ("--help", [])
         return parse([name, *rest], page)
-    if name == "--lang":  # before the command
-        return parse(argv[2:], page)
+    if name.startswith("--lang"):  # before the command
+        return _spoken(argv, page)
     if name not in VERBS:
         raise _no_verb(name, argv)
     verb = VERBS[name]
     if "-h" in rest or "--help" in rest:
         return usage.of_verb(verb, page)
     return _call(verb, _read(verb, rest))
+
+
+def _spoken(argv: Sequence[str], page: Page) -> Call | str:
+    """``--lang zh train …`` is ``train --lang zh …``."""
+    own = 1 if "=" in argv[0] else 2
+    lang, rest = argv[:own], argv[own:]
+    if rest and rest[0] in VERBS:
+        rest = [rest[0], *lang, *rest[1:]]
+    return parse(rest, page)
 
 
 def _call(verb: Verb, given: dict[str, Any]) -> Call:
@@ -71,12 +80,23 @@ def _call(verb: Verb, given: dict[str, Any]) -> Call:
 def _train(verb: Verb, places: list[str], arguments: dict[str, Any]) -> dict[str, Any]:
     data, test = _places(verb, places, required=1)
     if test is not None:
+        if "time" in arguments and _is_unit(test):  # --time 5 min
+            whole = f"{arguments['time']}{test}"
+            raise DanluError("DL010", test, name=test, usage=say("rule.time"), line=f"--time {whole}")
         if "test" in arguments:
             raise _too_many(verb, test)
         arguments["test"] = test
     if data.endswith(".toml"):
         return merge_settings(_recorded(data), arguments)
     return {"data": data, **arguments}
+
+
+def _is_unit(word: str) -> bool:
+    """Whether the word is the second half of a time written apart, and no file."""
+    try:
+        return parse_time(f"1{word}") > 0 and not word.isdecimal() and not Path(word).exists()
+    except ValueError:
+        return False
 
 
 def _recorded(path: str) -> dict[str, Any]:
@@ -144,7 +164,8 @@ def _places(verb: Verb, places: list[str], required: int) -> list[Any]:
 def _names_run(text: str) -> bool:
     """Whether the first word of predict or test is the run: a run's folder, or something that is no data either."""
     path = Path(text).expanduser()
-    if path.name == "latest" or any((path / mark).exists() for mark in RUN_MARKS):
+    model = all((path / name).is_file() for name in ("config.json", "schema.json"))  # a copied model/ folder
+    if model or path.name == "latest" or any((path / mark).exists() for mark in RUN_MARKS):
         return True
     return not path.exists() and not any(c in text for c in "*?[") and ".py:" not in text
 

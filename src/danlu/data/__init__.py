@@ -19,7 +19,7 @@ from danlu.data.split import DATASET_VAL_SHARE, TEST_SHARE, VAL_SHARE, split
 from danlu.errors import DanluError
 from danlu.lookup import is_reference
 from danlu.messages import say
-from danlu.settings import Settings
+from danlu.settings import Settings, changed
 from danlu.types import Choice
 
 __all__ = ["Columns", "Data", "load_data"]
@@ -31,6 +31,9 @@ _NO_TABLES = {  # suffix -> what to do instead
     ".xlsx": "excel", ".xls": "excel", ".pt": "object", ".pth": "object", ".npy": "object", ".pkl": "object",
     ".pickle": "object", ".h5": "object", ".hdf5": "object", ".mat": "object", ".safetensors": "object",
 }  # fmt: skip
+
+
+_READ_BY = {"target": ("table",), "ignore": ("table",), "size": ("images",), "max_pixels": ("images",)}
 
 
 def load_data(data: Any, test: Any, val: Any, settings: Settings, *, layout: Layout, own_model: bool) -> Data:
@@ -45,7 +48,8 @@ def load_data(data: Any, test: Any, val: Any, settings: Settings, *, layout: Lay
     data, test, val = unpacked(data, test, val)
     if isinstance(data, (str, Path)):
         opened = _open_path(existing(data), test, val, settings, layout=layout, own_model=own_model)
-        return replace(opened, path=(source or str(data)) if named else None)
+        choices = (*opened.choices, *_no_effect(settings, opened.schema.origin))
+        return replace(opened, path=(source or str(data)) if named else None, choices=choices)
     if is_array(data) and not isinstance(data, list):
         raise DanluError("DL167", where="data")
     name = _name(source, data)
@@ -68,11 +72,20 @@ def load_data(data: Any, test: Any, val: Any, settings: Settings, *, layout: Lay
     else:
         train, test, val = (_as_dataset(d, name) for d in (data, test, val))
         opened = open_dataset(train, test, val, settings, name=name, loader=loader, own_model=own_model)
-    choices = opened.choices
+    choices = (*opened.choices, *_no_effect(settings, opened.schema.origin))
     if loader.get("shuffle") is False:
         choices = (*choices, Choice("order", say("data.order.fixed"), say("data.order.fixed.why")))
     path = source if named else None
     return replace(opened, name=name, path=path, loader=loader, held_out=held_out, choices=choices)
+
+
+def _no_effect(settings: Settings, origin: str) -> list[Choice]:
+    """Settings of the data that were given and that no reader of this kind of data looks at."""
+    given = changed(settings)
+    names = [name for name, readers in _READ_BY.items() if name in given and origin not in readers]
+    return (
+        [Choice("no effect", ", ".join(names), say("data.no_effect", kind=say(f"data.is.{origin}")))] if names else []
+    )
 
 
 def _all_named(*parts: Any) -> bool:

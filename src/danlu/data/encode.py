@@ -223,6 +223,21 @@ def encode_rows(schema: Schema, table: Table, *, with_target: bool) -> tuple[tup
     return to_tensors(schema, cells, with_target=with_target), list(cells.bad)
 
 
+def unseen_categories(schema: Schema, table: Table) -> str:
+    """A line on the input cells whose category training never had: they count as missing. Empty without any."""
+    table = by_name(schema.fields, table, with_target=False)
+    found = []
+    for f in schema.inputs:
+        if f.kind != "category":
+            continue
+        names = to_labels(flat(table.columns.column(f.name)), numeric_classes(f.classes))
+        new = names.filter(pa.array(_codes(names, f.classes) < 0)).drop_null()
+        if len(new):
+            example = str(new[0].as_py())[:40]
+            found.append(say("table.unseen.column", column=f.name, count=f"{len(new):,}", example=example))
+    return say("table.unseen", columns="; ".join(found)) if found else ""
+
+
 def prepare_table(schema: Schema) -> Prepare:
     """The function from gathered raw rows to a batch, with or without the target at the end.
 

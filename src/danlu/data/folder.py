@@ -12,7 +12,7 @@ from danlu.data.arrays import some
 from danlu.data.columns import Data
 from danlu.data.files import Files, open_files
 from danlu.data.images import ImageFiles, is_image
-from danlu.data.paths import contents
+from danlu.data.paths import contents, existing
 from danlu.errors import DanluError, did_you_mean
 from danlu.messages import say
 from danlu.settings import Settings
@@ -34,14 +34,16 @@ def open_folder(path: Path, test: Any, val: Any, settings: Settings) -> Data:
     parts = {part: scan(folder) for part, folder in folders.items()}
     for part, given in (("test", test), ("val", val)):
         if given is not None:
-            parts[part] = scan(_as_folder(given))
+            folder = _as_folder(given)
+            parts[part] = scan(folder)
+            if not parts[part].paths:
+                raise no_images(folder, part)
     train = parts.pop("train")
     if not train.paths:
         raise no_images(path)
     names = class_order(train.classes)
     if len(names) < 2:
         raise DanluError("DL154", where=str(path), name=names[0], rows=len(train.paths))
-    parts = {part: files for part, files in parts.items() if files.paths}
     for files in parts.values():
         check_classes(files, names)
     empty = [f.name for f in _sub_folders(folders["train"]) if f.name not in names]
@@ -81,6 +83,10 @@ def part_folders(path: Path) -> tuple[dict[str, Path], list[Choice]]:
     choices = [Choice("parts", ", ".join(f"{k}: {v.name}" for k, v in found.items()), say("data.parts.folders"))]
     if plain:
         choices.append(Choice("ignored", some([f.name for f in plain]), say("data.parts.unsorted")))
+    named = {name for names in PART_NAMES.values() for name in names}
+    empty = [f.name for f in inner if f not in found.values() and f not in plain and f.name.lower() in named]
+    if empty:
+        choices.append(Choice("ignored", some(empty), say("data.folder.no_images")))
     return found, choices
 
 
@@ -121,22 +127,26 @@ def scan(folder: Path) -> Files:
 
 
 def _as_folder(given: Any) -> Path:
-    if not isinstance(given, (str, Path)) or not Path(given).is_dir():
-        raise DanluError("DL179", where=str(given), type=type(given).__name__)
-    return Path(given)
+    if not isinstance(given, (str, Path)):
+        raise DanluError("DL179", where=str(given)[:80], type=type(given).__name__)
+    path = existing(given)
+    if not path.is_dir():
+        raise DanluError("DL179", where=str(given), type=path.suffix or "file")
+    return path
 
 
-def no_images(path: Path) -> DanluError:
-    """The error for a folder without class folders of images."""
+def no_images(path: Path, part: str = "") -> DanluError:
+    """The error for a folder without class folders of images; ``part``: what it was to be, "test" or "val"."""
+    where = f"{part}: {path}" if part else str(path)
     images = [p for p in path.iterdir() if is_image(p)]
     if images:
-        return DanluError("DL153", where=str(path), path=path, count=len(images), example=images[0].name)
+        return DanluError("DL153", where=where, path=path, count=len(images), example=images[0].name)
     found = contents(f for _, _, files in os.walk(path) for f in files)
     if found:
         why = say("data.folder.holds", found=found)
     else:
         why = say("data.folder.no_files" if _sub_folders(path) else "data.folder.empty")
-    return DanluError("DL152", where=str(path), path=path, found=why)
+    return DanluError("DL152", where=where, path=path, found=why)
 
 
 def class_order(classes: Sequence[str]) -> tuple[str, ...]:

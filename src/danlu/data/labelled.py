@@ -29,6 +29,7 @@ class Labelled:
     dataset: Any
     bad: tuple[Bad, ...] = ()
     loader: dict[str, Any] = field(default_factory=dict)
+    note: str = ""  # what a person should know of these rows
 
 
 def open_labelled(schema: Schema, data: Any, settings: Settings) -> Labelled:
@@ -64,7 +65,7 @@ def open_labelled(schema: Schema, data: Any, settings: Settings) -> Labelled:
 
 
 def _table(schema: Schema, source: Any, settings: Settings) -> Labelled:
-    from danlu.data.encode import encode_rows, prepare_table
+    from danlu.data.encode import encode_rows, prepare_table, unseen_categories
     from danlu.data.tables import settle
 
     table = table_of(schema, source, settings)
@@ -75,7 +76,8 @@ def _table(schema: Schema, source: Any, settings: Settings) -> Labelled:
     if not good:
         raise DanluError("DL173", where=table.path, where_from=table.path)
     names = tuple(table.name(i) for i in good)
-    return Labelled(Columns(tensors, prepare=prepare_table(schema), names=names.__getitem__), (*table.bad, *bad))
+    rows = Columns(tensors, prepare=prepare_table(schema), names=names.__getitem__)
+    return Labelled(rows, (*table.bad, *bad), note=unseen_categories(schema, table))
 
 
 def _folder(schema: Schema, path: Path, settings: Settings) -> Labelled:

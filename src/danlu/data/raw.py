@@ -43,6 +43,7 @@ class RawBatch:
     keys: tuple[str, ...]
     tensors: tuple[Any, ...] | None
     bad: tuple[Bad, ...] = ()
+    note: str = ""  # what a person should know of the whole source; on its first batch
 
 
 def raw_batches(
@@ -76,7 +77,7 @@ def raw_batches(
 
 
 def _tables(schema: Schema, inputs: Any, batch_size: int) -> Iterator[RawBatch]:
-    from danlu.data.encode import encode_rows, prepare_table
+    from danlu.data.encode import encode_rows, prepare_table, unseen_categories
 
     settings = Settings(on_bad="skip", bad_limit=1.0)  # bad rows are reported and left out, never fatal
     ready = prepare_table(schema)
@@ -93,13 +94,14 @@ def _tables(schema: Schema, inputs: Any, batch_size: int) -> Iterator[RawBatch]:
         out = {b.row: b for b in bad}
         good = torch.tensor([i for i in range(len(table)) if i not in out], dtype=torch.int64)
         lost = (*table.bad, *out.values())
+        note = unseen_categories(schema, table)
         if not len(good):
             yield RawBatch((), None, lost)
         for start in range(0, len(good), batch_size):
             rows = good[start : start + batch_size].tolist()
             stretch = slice(start, start + len(rows))
             batch = ready(tuple(t[stretch] for t in tensors))
-            yield RawBatch(tuple(map(table.name, rows)), batch, lost if start == 0 else ())
+            yield RawBatch(tuple(map(table.name, rows)), batch, *((lost, note) if start == 0 else ()))
 
 
 def table_of(schema: Schema, source: Any, settings: Settings) -> Table:

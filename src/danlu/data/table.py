@@ -86,6 +86,9 @@ def check_share(bad: Sequence[Bad], rows: int, settings: Settings) -> None:
 
 
 def _read_file(path: Path, shown: str, settings: Settings, header: bool | str, names: Sequence[str]) -> Table:
+    if path.is_dir():
+        inside = sorted(p.name for p in path.iterdir() if p.is_file())[:1]
+        raise DanluError("DL130", where=shown, path=shown, line=str(path / (inside[0] if inside else "rows.csv")))
     if not path.is_file():
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         near = nearest(path.name, siblings)
@@ -93,7 +96,7 @@ def _read_file(path: Path, shown: str, settings: Settings, header: bool | str, n
             "DL126",
             where=shown,
             hint=say("table.near", near=str(path.with_name(near))) if near else say("table.folder", path=path.parent),
-            near=str(path.with_name(near)) if near else "DATA.csv",
+            line=str(path.with_name(near)) if near else f"ls {path.parent}",
         )
     raw = read_bytes(path)
     suffix = path.name.lower().removesuffix(".gz").rpartition(".")[2]

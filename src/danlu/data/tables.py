@@ -26,6 +26,7 @@ from danlu.data.encode import (
     read_cells,
     refuse_unknown_classes,
     to_tensors,
+    unseen_categories,
 )
 from danlu.data.infer import infer
 from danlu.data.split import TEST_SHARE, VAL_SHARE, content_of
@@ -66,8 +67,9 @@ def open_tables(
     choices = (*table.choices, *choices, *said)
     for name, source in (("val", val), ("test", test)):
         if source is not None:
-            parts_of[name], found = _open_more(schema, source, name, settings)
+            parts_of[name], found, unseen = _open_more(schema, source, name, settings)
             bad += found
+            choices += (Choice("unseen", name, unseen),) if unseen else ()
     paths = [s for s in (train, val, test) if s is not None]
     files = all(isinstance(s, str | Path) for s in paths)
     return Data(
@@ -171,15 +173,15 @@ def _name(table: Table, kept: np.ndarray, row: int) -> str:
     return table.name(int(kept[row]))
 
 
-def _open_more(schema: Schema, source: Any, part: str, settings: Settings) -> tuple[Columns, list[Bad]]:
-    """A validation or test table, by the training schema."""
+def _open_more(schema: Schema, source: Any, part: str, settings: Settings) -> tuple[Columns, list[Bad], str]:
+    """A validation or test table, by the training schema; what it had to leave out, and of what it knows nothing."""
     unnamed = all(f.name == f"column{i + 1}" for i, f in enumerate(schema.fields))
     names = [f.name for f in schema.fields]
     table = read_table(source, settings, header=False if unnamed and _is_text(source) else "auto", names=names)
     cells = read_cells(schema.fields, table, with_target=True)
     refuse_unknown_classes(schema, cells, part, table.path)
     settle(cells.bad, table, settings)
-    return _columns(schema, cells, table), [*table.bad, *cells.bad]
+    return _columns(schema, cells, table), [*table.bad, *cells.bad], unseen_categories(schema, table)
 
 
 def _is_text(source: Any) -> bool:

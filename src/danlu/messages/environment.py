@@ -143,6 +143,8 @@ SAYINGS: dict[str, Text] = {
     "what.classes": ("classes", "类别"),
     "what.copies": ("copies", "重复内容"),
     "what.drop_last": ("drop_last", "末尾零头"),
+    "what.no effect": ("no effect", "没有作用"),
+    "what.unseen": ("unseen", "新类别"),
     "what.ignored": ("ignored", "不用"),
     "what.inputs: multilabel": ("inputs: multilabel", "多标签输入"),
     "what.inputs: text": ("inputs: text", "文本输入"),

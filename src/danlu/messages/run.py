@@ -68,6 +68,14 @@ ERRORS: dict[str, ErrorText] = {
             "先检查磁盘，再换一个新目录重新训练：danlu train 数据 --run 目录",
         ),
     ),
+    "DL406": (
+        ("run folder {run} and the data {data} lie one in the other", "运行目录 {run} 和数据 {data} 互相嵌套"),
+        (
+            "danlu writes nothing among your data: checkpoints there would be taken for data the next time",
+            "danlu 不会往你的数据里写任何东西：放在那里的检查点，下次会被当成数据",
+        ),
+        ("--run {line}", "--run {line}"),
+    ),
     "DL410": (
         ("the saved state does not fit this model", "保存的状态与当前模型对不上"),
         ("{differences}", "{differences}"),

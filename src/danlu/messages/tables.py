@@ -185,7 +185,15 @@ ERRORS: dict[str, ErrorText] = {
     "DL126": (
         ("there is no such file", "没有这个文件"),
         ("{hint}", "{hint}"),
-        ("danlu train {near}", "danlu train {near}"),
+        ("{line}", "{line}"),
+    ),
+    "DL130": (
+        ("{path} is a folder", "{path} 是文件夹"),
+        (
+            "a table is one file: CSV, TSV, JSON lines, Parquet or Arrow",
+            "表格是单个文件：CSV、TSV、JSON 行、Parquet 或 Arrow",
+        ),
+        ("name the file: {line}", "请写出文件名：{line}"),
     ),
     "DL128": (
         ("the label {cell!r} is not a number", "标签 {cell!r} 不是数值"),
@@ -211,6 +219,14 @@ ERRORS: dict[str, ErrorText] = {
 SAYINGS: dict[str, Text] = {
     "table.near": ("did you mean {near!r}?", "是不是想写 {near!r}？"),
     "table.has": ("known: {columns}", "已有：{columns}"),
+    "table.unseen": (
+        "categories that training never had count as missing: {columns}",
+        "训练时没见过的类别按缺失处理：{columns}",
+    ),
+    "table.unseen.column": (
+        "{count} cells of {column}, such as {example!r}",
+        "{column} 列有 {count} 个单元格，例如 {example!r}",
+    ),
     "table.folder": ("nothing like it in {path}", "{path} 里没有相近的文件"),
     "table.none": ("none", "无"),
     "table.all": ("all rows", "全部行"),
@@ -290,8 +306,8 @@ SAYINGS: dict[str, Text] = {
     "table.ignored.asked": ("asked to leave it out", "按要求排除"),
     "table.inputs.number": ("all cells are numbers", "全部单元格都是数值"),
     "table.inputs.number.missing": (
-        'numbers; "", NA, NaN, null, None, ? and - count as missing, in: {columns}',
-        "数值；空、NA、NaN、null、None、?、- 视为缺失，见于：{columns}",
+        'numbers; "", NA, NaN, null, None, ?, - and inf count as missing, in: {columns}',
+        "数值；空、NA、NaN、null、None、?、-、inf 视为缺失，见于：{columns}",
     ),
     "table.inputs.category": ("texts that come again", "会重复出现的文本"),
     "table.inputs.category.missing": (

@@ -117,7 +117,7 @@ ERRORS: dict[str, ErrorText] = {
     "DL310": (
         ("this metric is not computed here", "这里没有这个指标"),
         ("there are: {known}", "有这些：{known}"),
-        ("monitor='loss'", "monitor='loss'"),
+        ("monitor={line!r}", "monitor={line!r}"),
     ),
     "DL311": (
         ("this run was begun with other settings", "这个运行开始时用的是别的设置"),
@@ -128,6 +128,19 @@ ERRORS: dict[str, ErrorText] = {
         ("this run was made from Python objects", "这个运行是用 Python 对象建立的"),
         ("its {objects} live in your script, not in the folder", "它的 {objects} 在你的脚本里，不在文件夹里"),
         ("run the script again with run={run!r}", "再运行一次脚本，并加上 run={run!r}"),
+    ),
+    "DL318": (
+        ("this run has been trained further than {name} {wanted}", "这个运行已经训练得比 {name} {wanted} 更长"),
+        (
+            "it has {name} {done} behind it, and training cannot be taken back",
+            "它已完成的 {name} 是 {done}，训练过的部分无法撤回",
+        ),
+        (
+            "danlu resume {folder} --{name} {more}; for a shorter run, a new one: "
+            "danlu train {folder}/run.toml --{name} {wanted}",
+            "继续训练：danlu resume {folder} --{name} {more}；想要更短的，就另建一个运行："
+            "danlu train {folder}/run.toml --{name} {wanted}",
+        ),
     ),
     "DL317": (
         ("predictions cannot be written to {path}", "预测结果无法写入 {path}"),
@@ -145,8 +158,8 @@ ERRORS: dict[str, ErrorText] = {
         ("{line}", "{line}"),
     ),
     "DL313": (
-        ("this run has no test data", "这个运行没有测试数据"),
-        ("it was trained without any", "训练时没有给过"),
+        ("there is no test data of its own here", "这里没有它自己的测试数据"),
+        ("it was trained without any, or only its model/ folder is here", "训练时没有给过，或这里只有它的 model/ 目录"),
         ("danlu test {run} DATA", "danlu test {run} 数据"),
     ),
 }
@@ -265,6 +278,10 @@ SAYINGS: dict[str, Text] = {
     "predict.none": (
         "give inputs of the kind the model was trained on: {kinds}",
         "请给出与训练数据同类的输入：{kinds}",
+    ),
+    "predict.damaged": (
+        "the file is damaged: copy or download it again, {path}",
+        "文件已损坏，请重新拷贝或下载：{path}",
     ),
     "predict.skips": (
         "danlu predict RUN FILES -o answers.csv  # leaves such inputs out and goes on",
