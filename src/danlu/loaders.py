@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -61,9 +62,9 @@ def make_loader(part: Part, data: Data, settings: Settings) -> Loader:
 
 def share_limit(loaders: Sequence[Loader]) -> None:
     """``bad_limit`` is a share of all parts together, as it is where they are read before training."""
-    counted = tuple(one for one in loaders if has_length(one.dataset))
+    counted = [one for one in loaders if has_length(one.dataset)]
     for one in counted:
-        one.siblings = counted
+        one.siblings = tuple(map(weakref.ref, counted))
 
 
 def _evaluation_rows(dataset: Any, batch_size: int) -> int:

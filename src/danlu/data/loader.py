@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -87,7 +88,8 @@ class Loader:
         self.multiprocessing_context = template.multiprocessing_context
         self.cache, self.on_bad, self.bad_limit = cache, on_bad, bad_limit
         self.left_out: dict[Any, Bad] = {}  # samples that could not be read, by index, each told once
-        self.siblings: tuple[Loader, ...] = (self,)  # the loaders of one data set: their limit is for all together
+        # the loaders of one data set, whose limit is for all together; weak, so that a dropped one ends its workers
+        self.siblings: tuple[weakref.ref[Loader], ...] = ()
         self.fixed = False
         self._template, self._seed = template, seed
         self._iterable = isinstance(dataset, IterableDataset)
@@ -263,8 +265,9 @@ class Loader:
             self._missing.update(at for at, i in enumerate(task.indices, task.start) if plain_index(i) in gone)
         new = {index: Bad(where, why) for index, where, why in bad if index not in self.left_out}
         self.left_out |= new
-        found = [one for part in self.siblings for one in part.bad]
-        total = consumed if self._iterable else sum(len(part.dataset) for part in self.siblings)
+        parts = [part for ref in self.siblings if (part := ref()) is not None] or [self]
+        found = [one for part in parts for one in part.bad]
+        total = consumed if self._iterable else sum(len(part.dataset) for part in parts)
         if new and len(found) > most_bad(total, self.bad_limit):
             facts = {"count": len(found), "total": total, "limit": f"{self.bad_limit:.4g}", "why": found[-1].why}
             facts["enough"] = f"{min(1.0, math.ceil(200 * len(found) / total) / 100):g}"  # more of them may follow
