@@ -110,7 +110,7 @@ def test_a_page_that_cannot_be_made_costs_nothing_but_the_page(monkeypatch: pyte
     def broken(*_: Any) -> None:
         raise RuntimeError("no pen")
 
-    monkeypatch.setattr("danlu.finish.write_page", broken)
+    monkeypatch.setattr("danlu.showing.write_page", broken)
     x = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
     run = danlu.train((x, (x[:, 0] > 0).long()), model="mlp", epochs=1)
     assert "no pen" in (run.dir / "log.txt").read_text() and not run.report().exists()

@@ -26,7 +26,6 @@ from danlu.predict import test_results
 from danlu.report import events
 from danlu.report.card import model_card
 from danlu.session import Session, monitor
-from danlu.showing import write_page
 from danlu.types import Choice
 from danlu.weights import save_model
 
@@ -74,6 +73,8 @@ def _trained(session: Session, results: dict[str, Any]) -> Trained:
 
 def _page(session: Session, results: dict[str, Any], tested: Evaluation | None) -> None:
     """report.html; where it cannot be made (the user's own code fails once more), that is said, and nothing is lost."""
+    from danlu.showing import write_page  # pictures, operations counted: half a second that no first step waits for
+
     try:
         in_both = []
         for name in ("en", "zh"):

@@ -14,8 +14,9 @@ from danlu.data.columns import Columns
 from danlu.data.duplicates import copies_of_training
 from danlu.doubts import HEADLINES, Doubt
 from danlu.evaluate import Evaluation
-from danlu.messages import language
+from danlu.messages import language, spoken
 from danlu.plan import Plan
+from danlu.report.layout import duration, number
 from danlu.report.page import contents as c
 from danlu.report.page import render
 from danlu.schedule import ByStep
@@ -71,14 +72,8 @@ def _facts(session: Session, name: str) -> tuple[c.Fact, ...]:
         c.Fact(told("showing.data"), plan.data.name),
         c.Fact(told("showing.model"), name),
         c.Fact(told("showing.date"), time.strftime("%Y-%m-%d %H:%M")),
-        c.Fact(told("showing.duration"), both(lambda: _duration(seconds))),
+        c.Fact(told("showing.duration"), both(lambda: duration(seconds))),
     )
-
-
-def _duration(seconds: float) -> str:
-    from danlu.report.layout import duration
-
-    return duration(seconds)
 
 
 def _verdict(
@@ -109,15 +104,11 @@ def _verdict(
 
 
 def _figure(metric: c.Metric, value: float) -> str:
-    from danlu.report.layout import number
-
     return f"{100 * value:.1f} %" if metric.unit == "%" else number(value)
 
 
 def _finding(english: Doubt, chinese: Doubt) -> c.Finding:
     def text(part: str) -> c.Text:
-        from danlu.messages import spoken
-
         with spoken("en"):
             one = str(getattr(english.told, part))
         with spoken("zh"):
