@@ -71,6 +71,7 @@ def campaign(server: ForkServer, folder: Path, kills: int) -> None:
         done += killed
 
 
+@pytest.mark.timeout(1200)
 def test_fifty_kills_change_nothing(server: ForkServer, tmp_path: Path) -> None:
     campaign(server, tmp_path, 50)
 
