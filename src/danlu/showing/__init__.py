@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -195,4 +196,5 @@ def _reproduce(session: Session) -> c.Reproduce:
     text = (folder.path / "run.toml").read_text(encoding="utf-8")
     plan = session.plan
     facts = (c.Fact(told("showing.seed"), str(plan.settings.seed)), c.Fact(told("showing.device"), str(plan.device)))
-    return c.Reproduce("", text, versions, hashes, facts)
+    again = f"danlu train {shlex.quote(str(folder.path / 'run.toml'))}" if "[objects]" not in text else ""
+    return c.Reproduce(again, text, versions, hashes, facts)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from danlu.data.columns import Columns
+from danlu.doubts import HEADLINES
 from danlu.evaluate import Evaluation
 from danlu.explain import overlay, smooth_gradient
 from danlu.importance import groups_of, permutation_importance, score_of, single_columns
@@ -20,7 +21,6 @@ PICTURES = 8
 PASSES = 25 * 3  # forward passes' worth of work a picture: 25 noisy copies, forward and backward
 WORK = 4e11  # floating-point operations spent on pictures: about two seconds of a small processor
 ROWS, COLUMNS, REPEATS = 1000, 40, 5
-HEADLINES = {"classification": "accuracy", "multilabel": "macro_f1", "regression": "rmse"}
 
 
 def why_of(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | None) -> Why:
