@@ -79,6 +79,8 @@ def test_photos_are_shown_and_each_only_once(tmp_path: Path) -> None:
 class Own(Dataset[tuple[Tensor, int]]):
     """Counts how often a row is asked for after training."""
 
+    targets: list[int]
+
     def __init__(self, n: int = 60) -> None:
         self.x = torch.randn(n, 3, 12, 12, generator=torch.Generator().manual_seed(0))
 
@@ -91,8 +93,10 @@ class Own(Dataset[tuple[Tensor, int]]):
 
 def test_a_users_own_dataset_and_model() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(432, 2))
-    page = page_of(danlu.train(Own(), Own(40), model=model, loss="CrossEntropyLoss", epochs=2))
-    assert "data:image/png" in page and "Linear" in page
+    train, test = Own(), Own(40)
+    train.targets, test.targets = ([part[i][1] for i in range(len(part))] for part in (train, test))
+    page = page_of(danlu.train(train, test, model=model, loss="CrossEntropyLoss", epochs=2))
+    assert "data:image/png" in page and "Linear" in page and "2 classes" in page
 
 
 def test_labels_of_several_kinds() -> None:

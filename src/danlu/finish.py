@@ -144,11 +144,9 @@ def train_targets(plan: Plan) -> Tensor | None:
     """
     if not plan.task.metrics:
         return None
-    if isinstance(plan.data.train, Columns):
-        return plan.task.target(plan.data.train.column(-1), plan.schema)
-    known = plan.data.labels.get("train")
-    if known is not None and known.dtype.kind in "iufb":
-        return plan.task.target(torch.as_tensor(known), plan.schema)
+    known = plan.data.targets("train")
+    if known is not None:
+        return plan.task.target(known, plan.schema)
     if plan.val_loader is None:
         return None
     with kept_randomness(seed=0):

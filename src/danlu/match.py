@@ -122,12 +122,7 @@ def _with_classes(schema: Schema, answer: Any) -> Schema:
 
 def _train_targets(data: Data, schema: Schema) -> Tensor | None:
     """All training targets where they lie in memory or the dataset carries them (class weights need them)."""
-    if not schema.targets:
-        return None
-    if isinstance(data.train, Columns):
-        return data.train.column(-1)
-    known = data.labels.get("train")
-    return torch.as_tensor(known) if known is not None and known.dtype.kind in "iufb" else None
+    return data.targets("train") if schema.targets else None
 
 
 def _check_all_labels(model: nn.Module, loader: Loader, data: Data, criterion: Criterion, answer: Any) -> None:

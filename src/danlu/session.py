@@ -6,6 +6,7 @@ import math
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
@@ -16,8 +17,7 @@ from danlu import record, state
 from danlu import run as run_folder
 from danlu.checkpoint import Checkpoint, Saver, latest
 from danlu.choose import monitored
-from danlu.data.columns import Columns
-from danlu.data.duplicates import copies_of_training
+from danlu.data.duplicates import Copies, copies_of_training
 from danlu.data.seeded import innermost
 from danlu.device import agree
 from danlu.doubts import Doubt, doubts_of_data
@@ -105,12 +105,14 @@ class Session:
 
     def doubts_of_data(self) -> list[Doubt]:
         """What is doubtful about the data, whatever is trained on them."""
-        plan, target = self.plan, None
-        if plan.schema.task == "classification" and isinstance(plan.data.train, Columns):
-            target = plan.data.train.column(-1)
-        copies = copies_of_training(plan.data)
-        weighted = plan.settings.class_weights is not None
-        return doubts_of_data(plan.data, plan.schema.classes, target, copies, weighted=weighted)
+        plan, weighted = self.plan, self.plan.settings.class_weights is not None
+        target = plan.data.targets("train") if plan.schema.task == "classification" else None
+        return doubts_of_data(plan.data, plan.schema.classes, target, self.copies, weighted=weighted)
+
+    @cached_property
+    def copies(self) -> list[Copies]:
+        """The rows of other parts that are training rows too: hashed once, told before training and on the page."""
+        return copies_of_training(self.plan.data)
 
     def doubt(self, doubt: Doubt) -> None:
         """Tell what makes a figure doubtful, and keep it with the run."""

@@ -6,14 +6,15 @@ import copy
 import math
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry, shape_wrapper
 
 from danlu.batch import forward, rows_of, to_device
 from danlu.device import seed_everything
@@ -101,7 +102,7 @@ def _copy_of_lazy(model: nn.Module) -> nn.Module:
 class _Watch:
     """What the hooks see of every module: its calls, the shapes of its first output, the FLOPs of its own."""
 
-    def __init__(self, model: nn.Module, counter: FlopCounterMode | None) -> None:
+    def __init__(self, model: nn.Module, counter: _Operations | None) -> None:
         self.counter = counter
         self.calls: dict[nn.Module, int] = {}  # in the order of the first calls
         self.shapes: dict[nn.Module, Shapes] = {}
@@ -110,7 +111,7 @@ class _Watch:
         self.given = 0  # FLOPs that some module has
 
     def total(self) -> int | None:
-        return None if self.counter is None else self.counter.get_total_flops()
+        return None if self.counter is None else self.counter.flops
 
     def settle(self) -> None:
         """What was counted since the last look belongs to the innermost module that runs."""
@@ -131,17 +132,38 @@ class _Watch:
             self.shapes[module] = tuple(_shapes(output))
 
 
-class _NoModules(nullcontext[None]):
-    """Instead of the counter's own tracker of modules, which fails in inference mode on modules given a parameter."""
+class _Operations(TorchDispatchMode):
+    """The FLOPs of every operator that runs inside, by the formulas of torch's ``FlopCounterMode``.
 
-    parents = frozenset({"Global"})
+    That one imports torch's compiler (two seconds) at its first operator, and its tracker of modules fails in inference
+    mode on modules that are given a parameter.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.flops = 0
+        self.formulas = flop_registry | {op: shape_wrapper(f) for op, f in _recurrent_formulas().items()}
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # no compiled model comes here: ``summarise`` looks at the module inside
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        formula = self.formulas.get(func._overloadpacket)
+        if formula is None and func is not torch.ops.prim.device.default:
+            with self:  # an operator made of others counts as those
+                found = func.decompose(*args, **kwargs)
+            if found is not NotImplemented:
+                return found
+        out = func(*args, **kwargs)
+        if formula is not None:
+            self.flops += formula(*args, **kwargs, out_val=out)
+        return out
 
 
 def _watched(model: nn.Module, batch: Any, *, counting: bool) -> _Watch:
-    counter = None
-    if counting:
-        counter = FlopCounterMode(display=False, custom_mapping=_recurrent_formulas())
-        counter.mod_tracker = _NoModules()  # type: ignore[assignment]
+    counter = _Operations() if counting else None
     watch = _Watch(model, counter)
     with ExitStack() as stack:
         stack.enter_context(_untouched(model))

@@ -91,3 +91,10 @@ class Data:
     held_out: dict[str, dict[str, Any]] = field(default_factory=dict)  # the same of his "val" and "test" DataLoaders
     labels: dict[str, Any] = field(default_factory=dict)  # part -> the labels its dataset carries, an ndarray (N,)
     path: str | None = None  # None when made from Python objects: such a run resumes from its script
+
+    def targets(self, part: str) -> Tensor | None:
+        """All targets of a part as batches have them, (N, …): held in memory, or carried by its dataset as numbers."""
+        rows, known = getattr(self, part), self.labels.get(part)
+        if isinstance(rows, Columns):
+            return rows.column(-1)
+        return torch.as_tensor(known) if known is not None and known.dtype.kind in "iufb" else None

@@ -8,11 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-
 from danlu.data import order
-from danlu.data.columns import Columns
-from danlu.data.duplicates import copies_of_training
 from danlu.doubts import HEADLINES, Doubt
 from danlu.evaluate import Evaluation
 from danlu.messages import language, spoken
@@ -55,7 +51,7 @@ def write_page(
         "zh" if language() == "zh" else "en",
         _facts(session, name),
         _verdict(plan, results, tests, doubts),
-        _data(plan),
+        _data(session),
         _curves(session),
         tests,
         mistakes,
@@ -119,19 +115,15 @@ def _finding(english: Doubt, chinese: Doubt) -> c.Finding:
     return c.Finding(english.told.code, english.severity, text("what"), english.told.where, text("why"), text("fix"))
 
 
-def _data(plan: Plan) -> c.Data:
+def _data(session: Session) -> c.Data:
+    plan = session.plan
     data, schema = plan.data, plan.schema
     parts = {name: getattr(data, name) for name in ("train", "val", "test")}
     known = {name: part for name, part in parts.items() if part is not None and hasattr(part, "__len__")}
     fields = tuple(
         c.FieldRow(f.name, f.kind, f.role, f.why, f.missing or None, len(f.classes) or None) for f in schema.fields
     )
-    bars: tuple[c.ClassBars, ...] = ()
-    if schema.task == "classification" and schema.classes and all(isinstance(p, Columns) for p in known.values()):
-        counts = [torch.bincount(p.column(-1).cpu(), minlength=len(schema.classes)) for p in known.values()]
-        rows = tuple(tuple(int(n[k]) for n in counts) for k in range(len(schema.classes)))
-        bars = (c.ClassBars(tuple(schema.classes), rows),)
-    copies = copies_of_training(data)
+    copies = session.copies
     duplicates = tuple(
         c.Duplicate(((part.part, getattr(data, part.part).name(i)), ("train", data.train.name(j))))
         for part in copies
@@ -140,7 +132,7 @@ def _data(plan: Plan) -> c.Data:
     return c.Data(
         tuple(c.Part(name, len(part)) for name, part in known.items()),
         fields,
-        bars,
+        _class_bars(plan, tuple(known)),
         _gallery(plan) if "train" in known else (),
         tuple(c.BadRow(b.where, b.why) for b in data.bad[:100]),
         len(data.bad) or None,
@@ -149,14 +141,23 @@ def _data(plan: Plan) -> c.Data:
     )
 
 
+def _class_bars(plan: Plan, parts: tuple[str, ...]) -> tuple[c.ClassBars, ...]:
+    """How many rows of each class each part has, where all labels are known without reading the samples."""
+    classes, found = plan.schema.classes, [plan.data.targets(part) for part in parts]
+    targets = [t for t in found if t is not None and t.ndim == 1 and not t.is_floating_point()]
+    if plan.schema.task != "classification" or not classes or len(targets) < len(parts):
+        return ()
+    counts = [[int((t == k).sum()) for t in targets] for k in range(len(classes))]
+    return (c.ClassBars(tuple(classes), tuple(map(tuple, counts))),)
+
+
 def _gallery(plan: Plan) -> tuple[c.Sample, ...]:
     gallery = Gallery(plan.data.train, plan.schema)
     rows = order.permutation(plan.settings.seed, 0, len(gallery))[:SAMPLES].tolist()
     labels = [""] * len(rows)
-    if plan.schema.task == "classification" and isinstance(plan.data.train, Columns) and plan.schema.classes:
-        numbers = plan.data.train.column(-1)[rows].tolist()
-        names = plan.schema.classes
-        labels = [names[k] if 0 <= k < len(names) else str(k) for k in numbers]
+    targets, names = plan.data.targets("train"), plan.schema.classes
+    if plan.schema.task == "classification" and names and targets is not None and not targets.is_floating_point():
+        labels = [names[k] if 0 <= k < len(names) else str(k) for k in targets.flatten()[rows].tolist()]
     return tuple(gallery.sample(i, label) for i, label in zip(rows, labels))
 
 
