@@ -71,7 +71,7 @@ def test_photos_are_shown_and_each_only_once(tmp_path: Path) -> None:
     photos(tmp_path / "photos", {"猫": 24, "dog": 24})
     run = danlu.train(tmp_path / "photos", epochs=2, size=32)
     page = page_of(run)
-    assert "猫" in page and "SmoothGrad" in page
+    assert "猫" in page and "Occlusion" in page and "遮挡法" in page
     stored = re.findall(r"data:image/[a-z]+;base64,([A-Za-z0-9+/=]+)", page)
     assert stored and len(stored) == len(set(stored)) and len(page) < 1_000_000 + sum(map(len, stored))
 
@@ -149,3 +149,11 @@ def test_a_row_of_a_table_is_shown_in_its_own_units() -> None:
     assert gallery.sample(0).row == (("colour", "blue"), ("width", "13"))
     assert gallery.sample(1, "b").row == (("colour", "–"), ("width", "–"))
     assert (gallery.sample(0).where, gallery.sample(1, "b").label) == ("r1", "b")
+
+
+def test_a_model_too_large_to_cover_patches_is_explained_by_its_gradient(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos(tmp_path / "photos", {"a": 24, "b": 24})
+    monkeypatch.setattr("danlu.showing.why.PASSES", 10**9)
+    assert "SmoothGrad" in page_of(danlu.train(tmp_path / "photos", epochs=1, size=16, model="cnn"))

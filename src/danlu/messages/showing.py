@@ -47,7 +47,11 @@ SAYINGS: dict[str, Text] = {
         "对与测试集同类的数据，可以在上述区间内采信；请看下面的备注。",
     ),
     "showing.doubt": ("Do not rely on it yet: {what}.", "先别急着采信：{what}。"),
-    "showing.heat": (
+    "showing.occlusion": (
+        "Occlusion: covering the picture makes the answer less probable where it is orange, more probable where blue.",
+        "遮挡法：盖住橙色处，答案的概率会下降；盖住蓝色处，概率反而上升。",
+    ),
+    "showing.smooth_gradient": (
         "SmoothGrad: how strongly the answer reacts to each pixel, averaged over 25 noisy copies of the picture.",
         "SmoothGrad：答案对每个像素有多敏感，在 25 张加噪图片上取平均。",
     ),

@@ -47,8 +47,7 @@ class Gallery:
         if isinstance(self.part, Columns) and self.schema.origin == "table":
             return Sample(where, row=_cells(self.schema, self.part, i))
         try:
-            with kept_randomness(seed=0):
-                first = self._first_input(i)
+            first = self._first_input(i)
         except (
             Exception
         ):  # a sample that the user's code cannot make, left out with on_bad="skip": told where it was met
@@ -65,7 +64,8 @@ class Gallery:
         if isinstance(self.part, Columns):
             row = torch.tensor([i]) if self.part.index is None else self.part.index[i : i + 1]
             return self.part.tensors[0].index_select(0, row)[0]
-        sample = self.part[i]
+        with kept_randomness(seed=0):
+            sample = self.part[i]
         while isinstance(sample, (tuple, list, dict)) and len(sample):
             sample = next(iter(sample.values())) if isinstance(sample, dict) else sample[0]
         return sample if isinstance(sample, Tensor) else None

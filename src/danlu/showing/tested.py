@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from danlu.evaluate import Evaluation
-from danlu.metrics.measured import values
-from danlu.metrics.ranked import curve
+from danlu.metrics.ranked import auroc_and_precision, curve
 from danlu.metrics.rows import BINS, Classes, Labels, Values, rows_of
 from danlu.report.layout import number
 from danlu.report.page.contents import (
@@ -145,17 +144,17 @@ def _confusion(names: tuple[str, ...], tested: Evaluation, gallery: Gallery) -> 
 def _curves(names: tuple[str, ...], rows: Classes | Labels) -> tuple[tuple[Curve, ...], tuple[Curve, ...]]:
     columns = list(rows.ranked())
     two = isinstance(rows, Classes) and rows.scores.shape[1] == 2
-    roc, pr = [], []
+    roc, pr, ones = [], [], torch.ones(1, len(rows.actual), dtype=torch.float64)
     for c, (score, truth) in enumerate(columns[:CURVES]):
         if not bool(truth.any()) or bool(truth.all()):
             continue
         name = _name(names, 1 if two else c)
         _, hits, false = curve(score, truth)
-        area = values("classification", torch.stack([1 - score, score], 1).double(), truth.long())
+        area, mean_precision = (float(v) for v in auroc_and_precision(score, truth, [ones]))
         rates = zip((false / false[-1]).tolist(), (hits / hits[-1]).tolist())
-        roc.append(Curve(name, ((0.0, 0.0), *rates), area["auroc"]))
+        roc.append(Curve(name, ((0.0, 0.0), *rates), area))
         precision = zip((hits / hits[-1]).tolist(), (hits / (hits + false)).tolist())
-        pr.append(Curve(name, tuple(precision), area["average_precision"]))
+        pr.append(Curve(name, tuple(precision), mean_precision))
     return tuple(roc), tuple(pr)
 
 
