@@ -306,3 +306,20 @@ def test_an_image_that_does_not_open_is_told_before_training_without_cache(
     assert "DL156" in said
     assert "13.png" in said
     assert not Path("r").exists()
+
+
+@pytest.mark.parametrize("cache", ["auto", "off"])
+def test_a_runs_own_test_leaves_out_what_its_training_left_out(
+    cache: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = photos(tmp_path / "photos")
+    broken = [folder / "dark" / f"{i:02}.png" for i in range(0, 30, 3)]
+    for path in broken:
+        cut(path)
+    run = danlu.train(str(folder), epochs=1, on_bad="skip", bad_limit=0.2, cache=cache, run="r")
+    capsys.readouterr()
+    again = danlu.test("r")
+    assert again["test/rows"] == run.metrics["test/rows"]
+    assert again["test/accuracy"] == run.metrics["test/accuracy"]
+    told = capsys.readouterr().err
+    assert cache == "auto" or any(str(path) in told for path in broken)

@@ -189,12 +189,19 @@ def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None
     if run_folder.model_folder(run) == Path(run).expanduser():  # a model/ folder by itself
         raise DanluError("DL313", where=str(run), run=shlex.quote(str(run)))
     folder = run_folder.resolve(run)
-    opened = open_again(record.arguments_of(folder), predictor.module, predictor.schema)
+    arguments = record.arguments_of(folder)
+    opened = open_again(arguments, predictor.module, predictor.schema)
     if opened.test is None:
         raise DanluError("DL313", where=str(folder), run=shlex.quote(str(folder)))
     order = ("sampler", "batch_sampler")  # of the training rows
     brought = {k: v for k, v in opened.loader.items() if k not in order}
-    return predictor.test(opened.test, opened.held_out.get("test", brought))
+    as_then = {name: arguments[name] for name in ("on_bad", "bad_limit") if name in arguments}
+    left_out: list[Bad] = []
+    results = predictor.test(opened.test, opened.held_out.get("test", brought) | as_then, left_out)
+    reporter = Reporter()
+    for one in left_out:
+        reporter.bad(one)
+    return results
 
 
 def predict_files(run: str | Path, inputs: Any, output: str | Path | None = None, *, model: Any = None) -> list[Bad]:

@@ -20,7 +20,7 @@ from danlu.errors import DanluError
 from danlu.evaluate import Evaluation, evaluate, evaluating
 from danlu.messages import say
 from danlu.tasks import TASKS, Task
-from danlu.types import Prediction, Schema
+from danlu.types import Bad, Prediction, Schema
 
 BATCH = 256
 
@@ -69,9 +69,15 @@ class Predictor:
             result: Tensor = answer_of(run(*to_device(tuple(tensors), device)))
         return result
 
-    def test(self, dataset: Any, brought: dict[str, Any] | None = None) -> dict[str, Any]:
-        """``test/<metric>`` with interval and baseline on a dataset whose samples are ready for the model."""
-        kept = ("batch_size", "collate_fn", "num_workers", "sampler", "batch_sampler")
+    def test(
+        self, dataset: Any, brought: dict[str, Any] | None = None, left_out: list[Bad] | None = None
+    ) -> dict[str, Any]:
+        """``test/<metric>`` with interval and baseline on a dataset whose samples are ready for the model.
+
+        ``brought``: arguments of its loader. With ``on_bad="skip"`` among them, samples that cannot be read are left
+        out, and told in ``left_out``.
+        """
+        kept = ("batch_size", "collate_fn", "num_workers", "sampler", "batch_sampler", "on_bad", "bad_limit")
         options = {k: v for k, v in (brought or {}).items() if k in kept}
         if isinstance(dataset, IterableDataset):
             options.pop("num_workers", None)  # each of several would give every row
@@ -82,6 +88,8 @@ class Predictor:
         tested = evaluate(
             self.module, loader, task, self.schema, None, precision=self.precision, keep=True, scale=self.scale
         )
+        if left_out is not None:
+            left_out += loader.bad
         trivial = torch.tensor(self.trivial, dtype=torch.float64) if self.trivial else None
         return test_results(task, self.schema, tested, trivial)
 
