@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -26,7 +26,7 @@ from danlu.opening import open_session
 from danlu.plan import Asked, open_again
 from danlu.predict import Predictor
 from danlu.report.terminal import Reporter
-from danlu.settings import Settings, SettingsDict, make_settings
+from danlu.settings import SettingsDict, make_settings
 from danlu.types import Bad, Prediction, Schema, Stepped
 
 
@@ -46,11 +46,11 @@ class Run:
         assert self.predictor is not None
         return self.predictor.predict(inputs)
 
-    def test(self, data: Any) -> dict[str, Any]:
-        """The task's metrics on other data, with intervals; keys as in ``metrics``."""
+    def test(self, data: Any, *, slice: Any = None) -> dict[str, Any]:
+        """The task's metrics on other data, with intervals; keys as in ``metrics``. ``slice``: as in ``train``."""
         assert self.predictor is not None
-        part = open_labelled(self.predictor.schema, data, Settings())
-        return self.predictor.test(part.dataset, part.loader)
+        part = open_labelled(self.predictor.schema, data, make_settings({"slice": slice}))
+        return self.predictor.test(part.dataset, part.loader, slice=slice)
 
     def report(self) -> Path:
         """The page for people: report.html in the run's folder."""
@@ -172,24 +172,26 @@ def _users_module(schema: Schema, model: Any) -> nn.Module:
     return model()  # type: ignore[no-any-return]
 
 
-def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None) -> dict[str, Any]:
+def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None, slice: Any = None) -> dict[str, Any]:
     """Metrics of a trained model with 95 % intervals and baseline: on ``data``, or on the run's own test part.
 
     ``data`` holds inputs and targets, in the form the model was trained on; keys are those of ``Run.metrics``.
+    ``slice``: columns by which the metrics are given group by group too, as in ``train``.
     """
     predictor = load(run, model=model)
+    slicing = make_settings({"slice": slice})
     if data is not None:
-        part = open_labelled(predictor.schema, data, Settings(on_bad="skip", bad_limit=1.0))
+        part = open_labelled(predictor.schema, data, replace(slicing, on_bad="skip", bad_limit=1.0))
         reporter = Reporter()
         for one in part.bad:
             reporter.bad(one)
         if part.note:
             reporter.notice(part.note)
-        return predictor.test(part.dataset, part.loader)
+        return predictor.test(part.dataset, part.loader, slice=slice)
     if run_folder.model_folder(run) == Path(run).expanduser():  # a model/ folder by itself
         raise DanluError("DL313", where=str(run), run=shlex.quote(str(run)))
     folder = run_folder.resolve(run)
-    arguments = record.arguments_of(folder)
+    arguments = record.arguments_of(folder) | ({"slice": slice} if slice is not None else {})
     opened = open_again(arguments, predictor.module, predictor.schema)
     if opened.test is None:
         raise DanluError("DL313", where=str(folder), run=shlex.quote(str(folder)))
@@ -197,7 +199,8 @@ def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None
     brought = {k: v for k, v in opened.loader.items() if k not in order}
     as_then = {name: arguments[name] for name in ("on_bad", "bad_limit") if name in arguments}
     left_out: list[Bad] = []
-    results = predictor.test(opened.test, opened.held_out.get("test", brought) | as_then, left_out)
+    loading = opened.held_out.get("test", brought) | as_then
+    results = predictor.test(opened.test, loading, left_out, slice=arguments.get("slice"))
     reporter = Reporter()
     for one in left_out:
         reporter.bad(one)

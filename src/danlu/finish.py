@@ -22,7 +22,7 @@ from danlu.evaluate import Beside, Evaluation
 from danlu.lookup import first_line, is_reference
 from danlu.messages import say, spoken
 from danlu.plan import Plan
-from danlu.predict import test_results
+from danlu.predict import by_group, test_results
 from danlu.report import events
 from danlu.report.card import model_card
 from danlu.session import Session, monitor
@@ -47,6 +47,7 @@ def finish(session: Session) -> dict[str, Any]:
         for name, value in tested.metrics.items():
             session.scalars.scalar(f"test/{name}", value, session.progress.step)
         results |= test_results(plan.task, plan.schema, tested, trivial)
+        results |= by_group(plan.settings.slice, plan.test_loader, plan.schema, tested, trivial)
         write_predictions(session, tested)
     config = {**plan.model_config, "monitor": monitor(plan)[0]}
     if trivial is not None:

@@ -25,6 +25,7 @@ from danlu.choose import (
 )
 from danlu.data import load_data
 from danlu.data.columns import Data
+from danlu.data.groups import check_slice
 from danlu.data.loader import Loader
 from danlu.data.normalise import image_input, scaled
 from danlu.device import Precision, pick_device, seed_everything
@@ -53,6 +54,7 @@ class Asked:
     loss: Any = None
     optimizer: Any = None
     settings: Settings = field(default_factory=Settings)
+    metrics: Any = None
 
 
 @dataclass
@@ -93,6 +95,9 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     _check_freeze(wanted_model, settings)
     pretrained = find(wanted_model, settings.weights)
     data, settings = _open(asked, settings, wanted_model, pretrained, decisions)
+    check_slice(settings.slice, data.test, data.schema)
+    if settings.slice is not None and data.test is None and not chosen:
+        tell(Choice("slice", say("slice.no_test"), say("slice.no_test.why")))
     settings = choose_workers(choose_batch_size(settings, data, decisions), data, decisions)
 
     seed_everything(settings.seed)

@@ -13,12 +13,15 @@ from torch.utils.data import IterableDataset
 
 from danlu import metrics
 from danlu.batch import answer_of, to_device
+from danlu.data.groups import check_slice, groups_of
 from danlu.data.loader import Loader
 from danlu.data.raw import RawBatch, raw_batches
 from danlu.device import Precision, kept_randomness
+from danlu.doubts import HEADLINES
 from danlu.errors import DanluError
 from danlu.evaluate import Evaluation, evaluate, evaluating
 from danlu.messages import say
+from danlu.slices import sliced
 from danlu.tasks import TASKS, Task
 from danlu.types import Bad, Prediction, Schema
 
@@ -70,13 +73,19 @@ class Predictor:
         return result
 
     def test(
-        self, dataset: Any, brought: dict[str, Any] | None = None, left_out: list[Bad] | None = None
+        self,
+        dataset: Any,
+        brought: dict[str, Any] | None = None,
+        left_out: list[Bad] | None = None,
+        *,
+        slice: Any = None,
     ) -> dict[str, Any]:
         """``test/<metric>`` with interval and baseline on a dataset whose samples are ready for the model.
 
         ``brought``: arguments of its loader. With ``on_bad="skip"`` among them, samples that cannot be read are left
-        out, and told in ``left_out``.
+        out, and told in ``left_out``. ``slice``: see ``Settings.slice``; the groups come in ``test/slices``.
         """
+        check_slice(slice, dataset, self.schema)
         kept = ("batch_size", "collate_fn", "num_workers", "sampler", "batch_sampler", "on_bad", "bad_limit")
         options = {k: v for k, v in (brought or {}).items() if k in kept}
         if isinstance(dataset, IterableDataset):
@@ -91,7 +100,8 @@ class Predictor:
         if left_out is not None:
             left_out += loader.bad
         trivial = torch.tensor(self.trivial, dtype=torch.float64) if self.trivial else None
-        return test_results(task, self.schema, tested, trivial)
+        results = test_results(task, self.schema, tested, trivial)
+        return results | by_group(slice, loader, self.schema, tested, trivial)
 
 
 def test_results(task: Task, schema: Schema, tested: Evaluation, trivial: Tensor | None) -> dict[str, Any]:
@@ -120,6 +130,16 @@ def test_results(task: Task, schema: Schema, tested: Evaluation, trivial: Tensor
         results["test/linear"] = say("linear.what")
         results |= {f"test/{k}_linear": v for k, v in linear.items()}
     return results
+
+
+def by_group(wanted: Any, loader: Loader, schema: Schema, tested: Evaluation, trivial: Tensor | None) -> dict[str, Any]:
+    """``{"test/slices": one dict a group}``, see ``slices.sliced``; nothing where none are wanted."""
+    rows = loader.handed_out() if wanted is not None else []
+    if tested.decoded is None or tested.target is None or len(rows) != tested.rows or schema.task not in HEADLINES:
+        return {}  # also for a collate function that made more or fewer rows than it was given
+    groups = groups_of(wanted, loader.dataset, schema, rows)
+    decoded, target = tested.decoded, tested.target
+    return {"test/slices": sliced(schema.task, decoded, target, groups, trivial, HEADLINES[schema.task])}
 
 
 def target_names(schema: Schema) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from danlu.report.page.contents import (
     Target,
 )
 from danlu.showing.samples import Gallery
+from danlu.showing.slices import slices_of
 from danlu.showing.texts import interval_of, kinds_of_interval, metrics_of
 from danlu.suspects import find_suspects
 from danlu.types import Schema
@@ -40,13 +41,13 @@ def results_of(schema: Schema, results: Mapping[str, Any], tested: Evaluation, g
     """Everything the test gave, ready to be drawn."""
     assert tested.decoded is not None and tested.target is not None
     rows = rows_of(schema.task, tested.decoded, tested.target)
-    metrics = metrics_of(schema.task, results, kinds_of_interval())
+    metrics, by_group = metrics_of(schema.task, results, kinds_of_interval()), slices_of(schema.task, results)
     if isinstance(rows, Values):
-        return Results("", tested.rows, metrics, targets=_targets(schema, rows))
+        return Results("", tested.rows, metrics, targets=_targets(schema, rows), slices=by_group)
     roc, pr = _curves(schema.classes, rows)
     scores = tuple(_score(part) for part in results.get("test/classes", ()))
     if isinstance(rows, Labels):
-        return Results("", tested.rows, metrics, scores, roc=roc, pr=pr)
+        return Results("", tested.rows, metrics, scores, roc=roc, pr=pr, slices=by_group)
     return Results(
         "",
         tested.rows,
@@ -56,6 +57,7 @@ def results_of(schema: Schema, results: Mapping[str, Any], tested: Evaluation, g
         roc,
         pr,
         _calibration(rows, results),
+        by_group,
     )
 
 

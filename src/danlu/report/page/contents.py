@@ -242,13 +242,15 @@ class Calibration:
 
 @dataclass(frozen=True)
 class SliceRow:
-    """The rows whose column ``field`` holds ``value``."""
+    """The rows whose column ``field`` holds ``value``; ``mark``: what to know of it, such as too few rows."""
 
     field: str
-    value: str
+    value: Text
     rows: int
     metric: float
     interval: Interval | None = None
+    trivial: float | None = None
+    mark: Text = ""
 
 
 @dataclass(frozen=True)
@@ -257,6 +259,7 @@ class Slices:
     rows: tuple[SliceRow, ...]
     overall: float | None = None
     unit: Unit = ""
+    note: Text = ""
 
 
 @dataclass(frozen=True)

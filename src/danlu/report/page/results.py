@@ -102,13 +102,18 @@ def slices(found: Slices) -> str:
     ends = [v for s in shown if s.interval for v in (s.interval.low, s.interval.high)]
     numbers = [s.metric for s in shown] + ends + ([found.overall] if found.overall is not None else [])
     scale = close_shares(numbers) if found.unit == "%" else axis(numbers)
-    rows = []
+    rows, trivial = [], any(s.trivial is not None for s in shown)
     for s in shown:
         drawn = dot(scale, s.metric, s.interval, found.overall)
-        figures = f"<b>{escape(value(s.metric, found.unit))}</b>"
-        column = f'<span class="soft">{name(s.field, 40)}</span>'
-        rows.append([column, name(s.value, 40), count(s.rows), figures, escape(span(s.interval, found.unit)), drawn])
+        mark = f'<span class="soft under">{show(s.mark, 80)}</span>' if s.mark else ""
+        group = (name(s.value, 40) if isinstance(s.value, str) else show(s.value, 40)) + mark
+        row = [f'<span class="soft">{name(s.field, 40)}</span>', group, count(s.rows)]
+        row += [f"<b>{escape(value(s.metric, found.unit))}</b>", escape(span(s.interval, found.unit)), drawn]
+        rows.append(row + [escape(value(s.trivial, found.unit))] * trivial)
     heads = [tr("page.column"), tr("page.slice"), tr("page.rows"), show(found.metric, 60), tr("page.interval"), ""]
-    overall = tr("page.slices.note", value=value(found.overall, found.unit)) if found.overall is not None else ""
-    note = f'<p class="note">{overall}</p>' if overall else ""
-    return note + table(heads, rows, name=both("page.slices"), kinds="ttnnnb") + shown_of(len(rows), len(found.rows))
+    heads += [tr("page.trivial")] * trivial
+    notes = [tr("page.slices.note", value=value(found.overall, found.unit))] if found.overall is not None else []
+    notes += [show(found.note, 400)] if found.note else []
+    note = f'<p class="note">{" ".join(notes)}</p>' if notes else ""
+    kinds = "ttnnnb" + "n" * trivial
+    return note + table(heads, rows, name=both("page.slices"), kinds=kinds) + shown_of(len(rows), len(found.rows))

@@ -1,0 +1,56 @@
+"""Texts of how a model is measured: slices of the test, own metrics, sampling by class."""
+
+from __future__ import annotations
+
+from danlu.messages.base import ErrorText, Text
+
+ERRORS: dict[str, ErrorText] = {
+    "DL360": (
+        ("there is no column {names} to slice the test by", "没有可用来分组的列：{names}"),
+        (
+            "the test rows are no table: their groups have to be given, one value a row "
+            "(images in folders below their class know the group 'folder')",
+            "测试数据不是表格：分组需要自己给出，每行一个值（图片若放在类别下的子文件夹里，可用 'folder' 分组）",
+        ),
+        (
+            "slice={{{first!r}: values}}  # in Python: one value for each test row",
+            "slice={{{first!r}: 各行的值}}  # 在 Python 里：每个测试样本一个值",
+        ),
+    ),
+    "DL361": (
+        (
+            "the groups {name!r} are {given} values, the test part has {rows} rows",
+            "分组 {name!r} 有 {given} 个值，而测试集有 {rows} 行",
+        ),
+        ("a group has to be known for every test row, in their order", "每个测试样本都要有自己的组，次序也要一致"),
+        (
+            "give one value a row: slice={{{name!r}: array of shape ({rows},)}}",
+            "每行给一个值：slice={{{name!r}: 形状为 ({rows},) 的数组}}",
+        ),
+    ),
+}
+
+SAYINGS: dict[str, Text] = {
+    "slice.missing": ("(none)", "（缺失）"),
+    "slice.others": ("{count} others together", "其余 {count} 个合并"),
+    "slice.no_test": ("none", "无"),
+    "slice.no_test.why": ("there is no test part to tell group by group", "没有测试集，无法分组评估"),
+    "slice.few": ("too few rows to say", "行数太少，说明不了什么"),
+    "slice.more": ("{count} more in report.html", "另外 {count} 组见 report.html"),
+    "slice.row": ("{group} {value}{interval}, {rows} rows", "{group} {value}{interval}，{rows} 行"),
+    "slice.quarters": ("cut at its quartiles", "按四分位数切分"),
+    "slice.head": (
+        "the test rows group by group; ! clearly worse than all others",
+        "测试样本分组来看；! 表示明显差于其余样本",
+    ),
+    "slice.row.few": ("{row}, too few rows to say", "{row}，行数太少，说明不了什么"),
+    "slice.line": ("{metric}: {groups}", "{metric}：{groups}"),
+    "slice.worse": ("clearly worse than all others", "明显差于其余样本"),
+    "slice.note.cut": ("Cut at the quartiles of the test rows: {columns}.", "按测试样本的四分位数切分：{columns}。"),
+    "slice.note.worse": (
+        "Clearly worse: the interval of the difference to all other rows leaves out 0, with {compared} groups compared "
+        "(Bonferroni).",
+        "“明显差于其余样本”指：与其余样本之差的区间不含 0（已按 {compared} 个组做 Bonferroni 校正）。",
+    ),
+    "label.slices": ("by group", "分组"),
+}
