@@ -22,11 +22,13 @@ from danlu.fit import built, fill
 from danlu.lookup import is_reference, resolve
 from danlu.loop import steps
 from danlu.messages import say, set_language
+from danlu.metrics import OwnMetrics, own_metrics
 from danlu.opening import open_session
-from danlu.plan import Asked, open_again
+from danlu.plan import Asked, open_again, resolved_metrics
 from danlu.predict import Predictor
 from danlu.report.terminal import Reporter
 from danlu.settings import SettingsDict, make_settings
+from danlu.tasks import TASKS
 from danlu.types import Bad, Prediction, Schema, Stepped
 
 
@@ -46,11 +48,14 @@ class Run:
         assert self.predictor is not None
         return self.predictor.predict(inputs)
 
-    def test(self, data: Any, *, slice: Any = None) -> dict[str, Any]:
-        """The task's metrics on other data, with intervals; keys as in ``metrics``. ``slice``: as in ``train``."""
+    def test(self, data: Any, *, slice: Any = None, metrics: Any = None) -> dict[str, Any]:
+        """The task's metrics on other data, with intervals; keys as in ``metrics``.
+
+        ``slice`` and ``metrics``: as in ``train``.
+        """
         assert self.predictor is not None
         part = open_labelled(self.predictor.schema, data, make_settings({"slice": slice}))
-        return self.predictor.test(part.dataset, part.loader, slice=slice)
+        return self.predictor.test(part.dataset, part.loader, slice=slice, own=_own(self.predictor, metrics))
 
     def report(self) -> Path:
         """The page for people: report.html in the run's folder."""
@@ -65,6 +70,7 @@ def train(
     model: Any = None,
     loss: Any = None,
     optimizer: Any = None,
+    metrics: Any = None,
     run: str | Path | None = None,
     **settings: Unpack[SettingsDict],
 ) -> Run:
@@ -76,6 +82,9 @@ def train(
         model: name | "file.py:Class" | nn.Module (trained in place; it ends with the saved weights, in eval()).
         loss: name | Module | callable ``(output, target) -> 0-d tensor or (sum, weight)`` | dict of them.
         optimizer: name | factory(params) | an instance over this model's parameters.
+        metrics: further ones, measured on validation and test as ``val/NAME`` and ``test/NAME``: a function
+            ``(prediction, target) -> number``, a function of scikit-learn, a torchmetrics object or collection,
+            "file.py:name", or a list or dict of them. See ``danlu.metrics.own.seen`` for what they are given.
         run: the run's folder; one that exists is continued exactly where it stopped.
         settings: the fields of ``danlu.settings.Settings``.
 
@@ -85,7 +94,7 @@ def train(
     """
     wanted = make_settings(settings)
     set_language(wanted.lang)
-    with open_session(Asked(data, test, val, model, loss, optimizer, wanted), run) as session:
+    with open_session(Asked(data, test, val, model, loss, optimizer, wanted, metrics), run) as session:
         plan = session.plan
         for event in steps(
             plan.model,
@@ -107,9 +116,9 @@ def train(
                 session.stepped(event)
             else:
                 session.epoch_done(event)
-        metrics = finish(session)
+        results = finish(session)
         predictor = Predictor(plan.model, plan.schema, plan.model_config["scale"], plan.precision)
-        return Run(session.folder.path, plan.model, metrics, session.best.epoch, session.history, predictor)
+        return Run(session.folder.path, plan.model, results, session.best.epoch, session.history, predictor)
 
 
 def resume(run: str | Path = "runs/latest", **settings: Unpack[SettingsDict]) -> Run:
@@ -172,13 +181,16 @@ def _users_module(schema: Schema, model: Any) -> nn.Module:
     return model()  # type: ignore[no-any-return]
 
 
-def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None, slice: Any = None) -> dict[str, Any]:
+def test(
+    run: str | Path = "runs/latest", data: Any = None, *, model: Any = None, slice: Any = None, metrics: Any = None
+) -> dict[str, Any]:
     """Metrics of a trained model with 95 % intervals and baseline: on ``data``, or on the run's own test part.
 
     ``data`` holds inputs and targets, in the form the model was trained on; keys are those of ``Run.metrics``.
-    ``slice``: columns by which the metrics are given group by group too, as in ``train``.
+    ``slice`` (columns by which the metrics are given group by group too) and ``metrics``: as in ``train``.
     """
     predictor = load(run, model=model)
+    own = _own(predictor, metrics)
     slicing = make_settings({"slice": slice})
     if data is not None:
         part = open_labelled(predictor.schema, data, replace(slicing, on_bad="skip", bad_limit=1.0))
@@ -187,7 +199,7 @@ def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None
             reporter.bad(one)
         if part.note:
             reporter.notice(part.note)
-        return predictor.test(part.dataset, part.loader, slice=slice)
+        return predictor.test(part.dataset, part.loader, slice=slice, own=own)
     if run_folder.model_folder(run) == Path(run).expanduser():  # a model/ folder by itself
         raise DanluError("DL313", where=str(run), run=shlex.quote(str(run)))
     folder = run_folder.resolve(run)
@@ -200,11 +212,17 @@ def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None
     as_then = {name: arguments[name] for name in ("on_bad", "bad_limit") if name in arguments}
     left_out: list[Bad] = []
     loading = opened.held_out.get("test", brought) | as_then
-    results = predictor.test(opened.test, loading, left_out, slice=arguments.get("slice"))
+    results = predictor.test(opened.test, loading, left_out, slice=arguments.get("slice"), own=own)
     reporter = Reporter()
     for one in left_out:
         reporter.bad(one)
     return results
+
+
+def _own(predictor: Predictor, metrics: Any) -> OwnMetrics | None:
+    task = TASKS[predictor.schema.task]
+    own = own_metrics(resolved_metrics(metrics), task.name)
+    return OwnMetrics(own, task.name) if own else None
 
 
 def predict_files(run: str | Path, inputs: Any, output: str | Path | None = None, *, model: Any = None) -> list[Bad]:

@@ -46,7 +46,7 @@ def finish(session: Session) -> dict[str, Any]:
         tested = session.evaluate("test", keep=True, linear=_beside(session))
         for name, value in tested.metrics.items():
             session.scalars.scalar(f"test/{name}", value, session.progress.step)
-        results |= test_results(plan.task, plan.schema, tested, trivial)
+        results |= test_results(plan.task, plan.schema, tested, trivial, plan.own)
         results |= by_group(plan.settings.slice, plan.test_loader, plan.schema, tested, trivial)
         write_predictions(session, tested)
     config = {**plan.model_config, "monitor": monitor(plan)[0]}

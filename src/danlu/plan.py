@@ -34,8 +34,9 @@ from danlu.errors import DanluError
 from danlu.freeze import Body
 from danlu.loaders import HELD_OUT, make_loader, share_limit, without_lonely_row
 from danlu.lookup import is_reference, resolve
-from danlu.match import begin, make_model, try_one_batch
+from danlu.match import begin, make_model, try_metrics, try_one_batch
 from danlu.messages import say
+from danlu.metrics import OwnMetrics, own_metrics
 from danlu.pretrained import Pretrained, find, tell_images
 from danlu.schedule import Schedule
 from danlu.settings import Settings, make_settings
@@ -82,6 +83,7 @@ class Plan:
     epochs: int | None
     limit: int | None  # updates after which the loop ends even inside an epoch (steps=, time=)
     total_steps: int | None
+    own: OwnMetrics | None = None  # the user's metrics
     chosen: dict[str, Any] = field(default_factory=dict)  # measured or defaulted once; a resumed run reuses them
 
 
@@ -108,7 +110,8 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     model.to(device)
     loader = make_loader("train", data, settings)
     schema, task, criterion = try_one_batch(loss, settings, schema, model, loader, data, decisions)
-    monitored(settings, task)
+    own = own_metrics(resolved_metrics(asked.metrics), task.name)
+    monitored(settings, task, own)
     loader = without_lonely_row(loader, model, data, settings, decisions)
 
     optimizer, settings = make_optimizer(wanted_optimizer, settings, model, body, loader, criterion, decisions)
@@ -122,6 +125,9 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     held_out = {part: make_loader(part, data, settings) for part in HELD_OUT if getattr(data, part) is not None}
     share_limit((loader, *held_out.values()))
     limit = total if settings.steps is not None or settings.time is not None else None
+    users = OwnMetrics(own, task.name) if own else None
+    if users is not None and settings.check and not chosen:
+        try_metrics(users, model, held_out.get("val") or loader, task, schema, criterion, precision)
     if settings.accumulate > 1 and not chosen and (norm := batch_norm(model)):
         tell(Choice("accumulate", str(settings.accumulate), say("accumulate.batch_norm", layer=norm)))
     return Plan(
@@ -146,6 +152,7 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
         epochs=None if limit else settings.epochs or decisions.made.get("epochs"),
         limit=limit,
         total_steps=total,
+        own=users,
         chosen=decisions.made,
     )
 
@@ -196,6 +203,15 @@ def _check_freeze(model: Any, settings: Settings) -> None:
     if settings.freeze != "none" and settings.weights is None and (model is None or isinstance(model, str)):
         name = model or say("model.chosen")
         raise DanluError("DL286", where=f"freeze={settings.freeze!r}", freeze=settings.freeze, name=name)
+
+
+def resolved_metrics(spec: Any) -> Any:
+    """The objects that "file.py:name" stands for, one or several."""
+    if isinstance(spec, (list, tuple)):
+        return [resolved_metrics(one) for one in spec]
+    if isinstance(spec, str) and not is_reference(spec):
+        raise DanluError("DL362", where=f"metrics={spec!r}", got=repr(spec))
+    return _resolved(spec)
 
 
 def _resolved(spec: Any) -> Any:

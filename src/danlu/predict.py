@@ -21,6 +21,7 @@ from danlu.doubts import HEADLINES
 from danlu.errors import DanluError
 from danlu.evaluate import Evaluation, evaluate, evaluating
 from danlu.messages import say
+from danlu.metrics import OwnMetrics
 from danlu.slices import sliced
 from danlu.tasks import TASKS, Task
 from danlu.types import Bad, Prediction, Schema
@@ -79,11 +80,13 @@ class Predictor:
         left_out: list[Bad] | None = None,
         *,
         slice: Any = None,
+        own: OwnMetrics | None = None,
     ) -> dict[str, Any]:
         """``test/<metric>`` with interval and baseline on a dataset whose samples are ready for the model.
 
         ``brought``: arguments of its loader. With ``on_bad="skip"`` among them, samples that cannot be read are left
         out, and told in ``left_out``. ``slice``: see ``Settings.slice``; the groups come in ``test/slices``.
+        ``own``: further metrics, see ``metrics.own``.
         """
         check_slice(slice, dataset, self.schema)
         kept = ("batch_size", "collate_fn", "num_workers", "sampler", "batch_sampler", "on_bad", "bad_limit")
@@ -95,16 +98,29 @@ class Predictor:
         loader = Loader(dataset, **options, seed=0)
         task = TASKS[self.schema.task]
         tested = evaluate(
-            self.module, loader, task, self.schema, None, precision=self.precision, keep=True, scale=self.scale
+            self.module,
+            loader,
+            task,
+            self.schema,
+            None,
+            precision=self.precision,
+            keep=True,
+            scale=self.scale,
+            own=own,
         )
+        if own is not None and own.failures:
+            name, (where, reason) = next(iter(own.failures.items()))
+            raise DanluError("DL365", where=where or f"metrics: {name}", name=name, why=reason)
         if left_out is not None:
             left_out += loader.bad
         trivial = torch.tensor(self.trivial, dtype=torch.float64) if self.trivial else None
-        results = test_results(task, self.schema, tested, trivial)
+        results = test_results(task, self.schema, tested, trivial, own)
         return results | by_group(slice, loader, self.schema, tested, trivial)
 
 
-def test_results(task: Task, schema: Schema, tested: Evaluation, trivial: Tensor | None) -> dict[str, Any]:
+def test_results(
+    task: Task, schema: Schema, tested: Evaluation, trivial: Tensor | None, own: OwnMetrics | None = None
+) -> dict[str, Any]:
     """``test/<metric>`` with ``_low``, ``_high``, ``_interval`` (its kind), ``_baseline`` and ``_linear``.
 
     ``trivial``: the answer of a model that ignores its input, see ``metrics.trivial_answer``. What each class, label or
@@ -112,6 +128,9 @@ def test_results(task: Task, schema: Schema, tested: Evaluation, trivial: Tensor
     """
     results: dict[str, Any] = {f"test/{k}": v for k, v in tested.metrics.items()}
     results["test/rows"] = tested.rows
+    if own is not None:
+        better = {True: "higher", False: "lower", None: ""}
+        results["test/own"] = [{"name": one.name, "better": better[one.greater]} for one in own.metrics]
     if tested.decoded is None or tested.target is None:
         return results
     names = schema.classes if task.name != "regression" else target_names(schema)
@@ -129,6 +148,21 @@ def test_results(task: Task, schema: Schema, tested: Evaluation, trivial: Tensor
         linear = metrics.values(task.name, tested.linear, tested.target)
         results["test/linear"] = say("linear.what")
         results |= {f"test/{k}_linear": v for k, v in linear.items()}
+    return results | (_of_own(own, tested, trivial) if own is not None else {})
+
+
+def _of_own(own: OwnMetrics, tested: Evaluation, trivial: Tensor | None) -> dict[str, Any]:
+    """Intervals of the user's metrics, and what the trivial and the linear answers reach in them."""
+    assert tested.decoded is not None and tested.target is not None
+    results: dict[str, Any] = {}
+    for name, (low, high, kind) in own.intervals(tested.decoded, tested.target).items():
+        results |= {f"test/{name}_low": low, f"test/{name}_high": high, f"test/{name}_interval": kind}
+    beside = {"linear": tested.linear}
+    if trivial is not None and len(trivial) == tested.decoded.shape[1]:
+        beside["baseline"] = trivial.to(tested.decoded.dtype).expand(len(tested.target), -1)
+    for part, answers in beside.items():
+        found = own.beside(answers, tested.target) if answers is not None else {}
+        results |= {f"test/{name}_{part}": value for name, value in found.items()}
     return results
 
 

@@ -84,6 +84,7 @@ class Session:
         self.loaders = {part: loader for part, loader in loaders.items() if loader is not None}
         self.told = {part: len(loader.left_out) for part, loader in self.loaders.items()}  # bad samples
         self.log_steps = max(1, (self.plan.total_steps or 10 * LOGGED_STEPS) // LOGGED_STEPS)
+        self.failed: set[str] = set()  # the user's metrics that have failed, told once
         limit = self.plan.settings.time
         self.seconds_left = math.inf if limit is None else parse_time(limit) - self.elapsed_before
 
@@ -200,9 +201,20 @@ class Session:
                 precision=plan.precision,
                 keep=keep,
                 linear=linear,
+                own=plan.own,
             )
+        self._tell_failed(part)
         self.tell_left_out(part)
         return found
+
+    def _tell_failed(self, part: str) -> None:
+        """A metric of the user's that failed, with his own line: once a run, the training goes on."""
+        for name, (where, reason) in (self.plan.own.failures if self.plan.own is not None else {}).items():
+            if name not in self.failed:
+                self.failed.add(name)
+                told = DanluError("DL365", where=where or f"metrics: {name}", name=f"{part}/{name}", why=reason)
+                self.folder.log(events.finding(told.code, "warning", told.where, told.why, told.fix, told.what))
+                self.reporter.finding(told.code, "warning", told.where, told.why, told.fix, told.what)
 
     def tell_left_out(self, part: str) -> None:
         """Samples that the part's loader has left out since the last look."""
@@ -346,6 +358,5 @@ def progress_to_json(progress: Progress) -> dict[str, Any]:
 
 def monitor(plan: Plan) -> tuple[str, bool]:
     """``(name of the validation metric that names the best epoch, whether more is better)``."""
-    name = monitored(plan.settings, plan.task)
-    lower = name in ("loss", "log_loss", "mae", "rmse", "mse")
-    return f"val/{name}", not lower
+    name, greater = monitored(plan.settings, plan.task, plan.own.metrics if plan.own is not None else ())
+    return f"val/{name}", greater

@@ -28,9 +28,52 @@ ERRORS: dict[str, ErrorText] = {
             "每行给一个值：slice={{{name!r}: 形状为 ({rows},) 的数组}}",
         ),
     ),
+    "DL362": (
+        ("metrics cannot hold {got}", "metrics 里不能放 {got}"),
+        (
+            "a metric is a function (prediction, target) -> number, a function of sklearn.metrics, an object of "
+            "torchmetrics (made, not its class), 'file.py:name', or a list or dict of them",
+            "指标可以是函数 (预测, 目标) -> 数、sklearn.metrics 的函数、torchmetrics 的对象（要实例，不是类）、"
+            "'文件.py:名称'，或它们的列表、字典",
+        ),
+        ("metrics={{'NAME': lambda prediction, target: …}}", "metrics={{'名称': lambda p, y: …}}"),
+    ),
+    "DL363": (
+        ("a metric cannot be called {name!r}", "指标不能叫 {name!r}"),
+        (
+            "danlu measures something of that name itself, or it is there twice",
+            "danlu 自己已有这个名字的指标，或者重名了",
+        ),
+        ("give it another name: metrics={{'my_{name}': …}}", "换个名字：metrics={{'my_{name}': …}}"),
+    ),
+    "DL364": (
+        ("a lambda among the metrics has no name", "metrics 里的 lambda 没有名字"),
+        ("results are kept by name: val/NAME and test/NAME", "结果按名字保存：val/名称、test/名称"),
+        ("metrics={{'NAME': lambda prediction, target: …}}", "metrics={{'名称': lambda prediction, target: …}}"),
+    ),
+    "DL365": (
+        ("your metric {name!r} failed", "你的指标 {name!r} 出错了"),
+        ("{why}", "{why}"),
+        (
+            "it gets (prediction, target): probabilities and class numbers, 0/1 labels, or numbers; scikit-learn's "
+            "functions the guessed classes. Settings of a metric: functools.partial(f1_score, average='macro')",
+            "它收到 (预测, 目标)：概率与类别编号、0/1 标签，或数值；scikit-learn 的函数收到预测的类别。"
+            "要给指标设参数：functools.partial(f1_score, average='macro')",
+        ),
+    ),
+    "DL366": (
+        ("monitor={name!r}: is more of it better, or less?", "monitor={name!r}：越大越好还是越小越好？"),
+        ("nothing about this metric says so, and danlu does not guess", "这个指标本身没有说明，danlu 不会替你猜"),
+        (
+            "monitor='+{name}' (more is better), or monitor='-{name}'",
+            "monitor='+{name}'（越大越好），或 monitor='-{name}'",
+        ),
+    ),
 }
 
 SAYINGS: dict[str, Text] = {
+    "own.no_number": ("it gave {got}, not one number", "它返回的是 {got}，不是一个数"),
+    "showing.own": ("Your own metric.", "你自己的指标。"),
     "slice.missing": ("(none)", "（缺失）"),
     "slice.others": ("{count} others together", "其余 {count} 个合并"),
     "slice.no_test": ("none", "无"),

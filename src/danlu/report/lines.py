@@ -40,7 +40,7 @@ def metric_name(key: str) -> str:
     for name in (key, key.rpartition("/")[2]):
         if f"metric.{name}" in SAYINGS:
             return say(f"metric.{name}")
-    return key.rpartition("/")[2] if key.startswith("val/") else key
+    return key.rpartition("/")[2] if key.startswith(("val/", "test/")) else key
 
 
 def labelled(label: str, text: str, note: str, page: Page) -> str:

@@ -52,7 +52,7 @@ class Metric:
     interval: Interval | None = None
     trivial: float | None = None
     linear: float | None = None
-    better: Literal["higher", "lower"] = "higher"
+    better: Literal["higher", "lower", ""] = "higher"
     unit: Unit = ""
     note: Text = ""  # a trap of this metric, in a sentence
 

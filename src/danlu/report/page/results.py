@@ -50,7 +50,8 @@ def metrics(found: Sequence[Metric]) -> str:
     rows = []
     for m in found:
         digits = decimals_for(m.interval)
-        arrow = f'<span class="arrow" aria-hidden="true">{"↑" if m.better == "higher" else "↓"}</span>'
+        sign = {"higher": "↑", "lower": "↓"}.get(m.better, "")
+        arrow = f'<span class="arrow" aria-hidden="true">{sign}</span>' if sign else ""
         note = f'<p class="note">{show(m.note, 400)}</p>' if m.note else ""
         row = [f"{show(m.name, 80)}{arrow}{note}", f"<b>{escape(value(m.value, m.unit, digits))}</b>", ranged(m)]
         row += [escape(value(m.linear, m.unit, digits))] * linear + [escape(value(m.trivial, m.unit, digits))] * trivial
