@@ -32,7 +32,7 @@ from danlu.device import Precision, pick_device, seed_everything
 from danlu.ema import Ema
 from danlu.errors import DanluError
 from danlu.freeze import Body
-from danlu.loaders import HELD_OUT, make_loader, share_limit, without_lonely_row
+from danlu.loaders import HELD_OUT, make_loader, share_limit, weigh_classes, without_lonely_row
 from danlu.lookup import is_reference, resolve
 from danlu.match import begin, make_model, try_metrics, try_one_batch
 from danlu.messages import say
@@ -113,6 +113,7 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     own = own_metrics(resolved_metrics(asked.metrics), task.name)
     monitored(settings, task, own)
     loader = without_lonely_row(loader, model, data, settings, decisions)
+    weigh_classes(loader, data, task, schema, settings, _silent if chosen else tell)
 
     optimizer, settings = make_optimizer(wanted_optimizer, settings, model, body, loader, criterion, decisions)
     ema = Ema(model, settings.ema) if settings.ema is not None else None  # over the body too: it may be thawed
@@ -203,6 +204,10 @@ def _check_freeze(model: Any, settings: Settings) -> None:
     if settings.freeze != "none" and settings.weights is None and (model is None or isinstance(model, str)):
         name = model or say("model.chosen")
         raise DanluError("DL286", where=f"freeze={settings.freeze!r}", freeze=settings.freeze, name=name)
+
+
+def _silent(choice: Choice) -> None:
+    """A run that goes on has told its choices before."""
 
 
 def resolved_metrics(spec: Any) -> Any:

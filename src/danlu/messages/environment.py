@@ -140,6 +140,8 @@ SAYINGS: dict[str, Text] = {
     "what.accumulate": ("accumulate", "梯度累积"),
     "what.batch_size": ("batch_size", "批大小"),
     "what.cache": ("cache", "缓存"),
+    "what.class_weights": ("class_weights", "类别权重"),
+    "what.slice": ("slice", "分组评估"),
     "what.classes": ("classes", "类别"),
     "what.copies": ("copies", "重复内容"),
     "what.drop_last": ("drop_last", "末尾零头"),

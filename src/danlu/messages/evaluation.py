@@ -61,6 +61,11 @@ ERRORS: dict[str, ErrorText] = {
             "要给指标设参数：functools.partial(f1_score, average='macro')",
         ),
     ),
+    "DL367": (
+        ("rows cannot be drawn by class here", "这里没法按类别抽样"),
+        ("{why}", "{why}"),
+        ("class_weights='balanced', or leave it out", "class_weights='balanced'，或去掉这一项"),
+    ),
     "DL366": (
         ("monitor={name!r}: is more of it better, or less?", "monitor={name!r}：越大越好还是越小越好？"),
         ("nothing about this metric says so, and danlu does not guess", "这个指标本身没有说明，danlu 不会替你猜"),
@@ -72,6 +77,24 @@ ERRORS: dict[str, ErrorText] = {
 }
 
 SAYINGS: dict[str, Text] = {
+    "sampled.not.task": ("the task is {task}: rows have no one class each", "任务是 {task}：一行不是恰好属于一类"),
+    "sampled.not.order": (
+        "your DataLoader sets the order itself ({names})",
+        "你的 DataLoader 已经自己定了顺序（{names}）",
+    ),
+    "sampled.not.iterable": ("an iterable dataset gives its rows in its own order", "可迭代数据集按自己的顺序给出样本"),
+    "class_weights.sampled": (
+        "every class is drawn equally often: a row of {rare} ({rows} rows) comes {times} times an epoch, and {unseen} "
+        "of the rows of {common} are not seen in one; probabilities are no longer how frequent the classes are",
+        "各类别抽到的次数相同：{rare}（{rows} 行）的每一行每轮出现 {times} 次，而 {common} 有 {unseen} 的行当轮见不到；"
+        "输出的概率不再等于实际比例",
+    ),
+    "class_weights.balanced": (
+        "an error on {rare} ({rows} rows) counts {times} times one on {common}: more of it is found, at the price of "
+        "false alarms; probabilities are no longer how frequent the classes are",
+        "{rare}（{rows} 行）上的错误按 {common} 的 {times} 倍计：会多找回一些，代价是误报增多；"
+        "输出的概率不再等于实际比例",
+    ),
     "own.no_number": ("it gave {got}, not one number", "它返回的是 {got}，不是一个数"),
     "showing.own": ("Your own metric.", "你自己的指标。"),
     "slice.missing": ("(none)", "（缺失）"),
