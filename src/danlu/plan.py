@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from danlu import models, optim, tasks
 from danlu.choose import (
@@ -32,6 +32,7 @@ from danlu.device import Precision, pick_device, seed_everything
 from danlu.ema import Ema
 from danlu.errors import DanluError
 from danlu.freeze import Body
+from danlu.linear import Linear
 from danlu.loaders import HELD_OUT, make_loader, share_limit, weigh_classes, without_lonely_row
 from danlu.lookup import is_reference, resolve
 from danlu.match import begin, make_model, try_metrics, try_one_batch
@@ -84,6 +85,8 @@ class Plan:
     limit: int | None  # updates after which the loop ends even inside an epoch (steps=, time=)
     total_steps: int | None
     own: OwnMetrics | None = None  # the user's metrics
+    trivial: Tensor | None = None  # at the end: what ignoring the input answers,
+    linear: Linear | None = None  # and the linear model
     chosen: dict[str, Any] = field(default_factory=dict)  # measured or defaulted once; a resumed run reuses them
 
 

@@ -20,8 +20,10 @@ from danlu.device import Precision, kept_randomness
 from danlu.doubts import HEADLINES
 from danlu.errors import DanluError
 from danlu.evaluate import Evaluation, evaluate, evaluating
+from danlu.linear import Linear, beside
 from danlu.messages import say
 from danlu.metrics import OwnMetrics
+from danlu.report.terminal import Reporter
 from danlu.slices import sliced
 from danlu.tasks import TASKS, Task
 from danlu.types import Bad, Prediction, Schema
@@ -39,18 +41,24 @@ class Predictor:
     precision: Precision = field(default_factory=Precision)
     trivial: tuple[float, ...] = ()  # what a model that learnt nothing would answer, see metrics.trivial_answer
     max_pixels: int = 100_000_000
+    linear: Linear | None = None  # what stands beside in a test
+    told: set[str] = field(default_factory=set, repr=False, compare=False)  # what was said of inputs, once
 
     def predict(self, inputs: Any, *, batch_size: int = BATCH) -> list[Prediction]:
         """One answer for each input, in order.
 
         ``inputs``: paths of images, a folder or a table; rows as dicts; a DataFrame; arrays or tensors ``(N, …)``
-        or one sample without the first dimension; PIL images. Prepared as in training. An unreadable one raises.
+        or one sample without the first dimension; PIL images. Prepared as in training. An unreadable one raises;
+        categories that training never saw are counted and told, the first time.
         """
         answers: list[Prediction] = []
         for raw, found in self.stream(inputs, batch_size=batch_size):
             if raw.bad:
                 raise DanluError("DL308", raw.bad[0].where, reason=raw.bad[0].why, line=say("predict.skips"))
             answers += found
+            if raw.note and "unseen" not in self.told:
+                self.told.add("unseen")
+                Reporter().notice(raw.note)
         return answers
 
     def stream(self, inputs: Any, *, batch_size: int = BATCH) -> Iterator[tuple[RawBatch, list[Prediction]]]:
@@ -107,6 +115,7 @@ class Predictor:
             keep=True,
             scale=self.scale,
             own=own,
+            linear=beside(self.linear, self.schema) if self.linear is not None else None,
         )
         if own is not None and own.failures:
             name, (where, reason) = next(iter(own.failures.items()))
