@@ -36,6 +36,7 @@ class Decisions:
 
     def __init__(self, before: dict[str, Any], tell: Callable[[Choice], None]) -> None:
         self.before, self.tell, self.made = before, tell, dict(before)
+        self.range_test: list[tuple[float, float]] = []  # (learning rate, loss), where it was made
 
     def choose(self, what: str, make: Callable[[], tuple[Any, str]]) -> Any:
         """The value decided when the run began, or a new one made now: ``make() -> (value, why)``."""
@@ -115,6 +116,7 @@ def make_optimizer(
         optimizer = build_optimizer(spec, model, replace(settings, lr=None), body.names)
         body.apply(model, 0)
         rate, curve = range_test(model, optimizer, few_batches(loader, 100), criterion, Precision())
+        decisions.range_test = curve
         body.thaw(model)
         return rate, say("lr.range_test", steps=len(curve))
 

@@ -85,6 +85,7 @@ class Plan:
     limit: int | None  # updates after which the loop ends even inside an epoch (steps=, time=)
     total_steps: int | None
     own: OwnMetrics | None = None  # the user's metrics
+    range_test: list[tuple[float, float]] = field(default_factory=list)  # lr="auto" of a new run: (rate, loss)
     trivial: Tensor | None = None  # at the end: what ignoring the input answers,
     linear: Linear | None = None  # and the linear model
     chosen: dict[str, Any] = field(default_factory=dict)  # measured or defaulted once; a resumed run reuses them
@@ -157,6 +158,7 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
         limit=limit,
         total_steps=total,
         own=users,
+        range_test=decisions.range_test,
         chosen=decisions.made,
     )
 

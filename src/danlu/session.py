@@ -19,7 +19,7 @@ from danlu.checkpoint import Checkpoint, Saver, latest
 from danlu.choose import monitored
 from danlu.data.duplicates import Copies, copies_of_training
 from danlu.data.seeded import innermost
-from danlu.device import agree
+from danlu.device import agree, peak_memory
 from danlu.doubts import Doubt, doubts_of_data
 from danlu.errors import DanluError, Interrupted
 from danlu.evaluate import Beside, Evaluation, evaluate
@@ -99,6 +99,8 @@ class Session:
         self.folder.log(events.start(facts))
         for choice in choices:
             self.folder.log(events.choice(choice))
+        if self.plan.range_test:
+            self.folder.log(events.range_test(self.plan.range_test, self.plan.chosen["lr"]))
         for bad in self.plan.data.bad:
             self.folder.log(events.bad(bad))
         for doubt in self.doubts_of_data():
@@ -123,7 +125,7 @@ class Session:
 
     def lines_before_training(self) -> int:
         """Leading lines of metrics.jsonl that tell of the run's beginning, not of steps that will be made again."""
-        told = ("start", "choice", "bad", "finding")
+        told = ("start", "choice", "range_test", "bad", "finding")
         found = [e["event"] for e in takewhile(lambda event: event["event"] in told, self.folder.events())]
         return len(found) - max(0, found.count("bad") - len(self.plan.data.bad))  # the loaders' own come last
 
@@ -163,7 +165,7 @@ class Session:
         better = self._judge(event, metrics)
         self.plan.schedule.after_epoch(metrics.get(monitor(self.plan)[0]), metrics.get("val/loss", event.loss))
         event = replace(event, seconds=event.seconds + time.perf_counter() - began)
-        record = events.epoch(event, metrics, better)
+        record = events.epoch(event, metrics, better, peak_memory(self.plan.device))
         self.folder.log(record)
         self.scalars.event(record)
         self.history.append(record)

@@ -95,6 +95,12 @@ SAYINGS: dict[str, Text] = {
         "{rare}（{rows} 行）上的错误按 {common} 的 {times} 倍计：会多找回一些，代价是误报增多；"
         "输出的概率不再等于实际比例",
     ),
+    "page.why_failed": (
+        "the model could not be asked why it answers so: {error}; log.txt has more",
+        "没能分析模型为什么这样回答：{error}；详见 log.txt",
+    ),
+    "showing.memory.gpu": ("GPU", "GPU"),
+    "showing.memory.process": ("the whole process", "整个进程"),
     "own.no_number": ("it gave {got}, not one number", "它返回的是 {got}，不是一个数"),
     "showing.own": ("Your own metric.", "你自己的指标。"),
     "slice.missing": ("(none)", "（缺失）"),

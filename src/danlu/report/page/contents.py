@@ -196,6 +196,17 @@ class ClassScore:
 
 
 @dataclass(frozen=True)
+class LabelCounts:
+    """The 2 × 2 table of one label: there and claimed, there and missed, claimed and not there, neither."""
+
+    name: str
+    found: int
+    missed: int
+    false: int
+    neither: int
+
+
+@dataclass(frozen=True)
 class Cell:
     """The samples (a few) of one cell of a confusion matrix."""
 
@@ -287,6 +298,8 @@ class Results:
     calibration: Calibration | None = None
     slices: Slices | None = None
     targets: tuple[Target, ...] = ()
+    labels: tuple[LabelCounts, ...] = ()
+    threshold: float = 0.5  # of the labels: claimed above it
 
 
 # ---- 5. mistakes

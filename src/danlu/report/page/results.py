@@ -30,6 +30,8 @@ def results(found: Results, place: int, heads: int) -> str:
         out.append(confusion(found.confusion, place, heads))
     if found.classes:
         out += [heading(tr("page.per_class"), level), per_class(found.classes, MOST_CLASSES // heads)]
+    if found.labels:
+        out += [heading(tr("page.per_label"), level), per_label(found, MOST_CLASSES // heads)]
     charts = share_curves(found.roc, "roc") + share_curves(found.pr, "pr")
     charts += calibration(found.calibration) if found.calibration else ""
     out.append(f'<div class="charts">{charts}</div>' if charts else "")
@@ -83,6 +85,18 @@ def per_class(found: Sequence[ClassScore], most: int) -> str:
         rows.append([*cells, dot(scale, c.f1, c.f1_interval)])
     below = shown_of(len(rows), len(found))
     return table(heads, rows, name=both("page.per_class"), kinds="tnnnnb", look="scores") + below
+
+
+def per_label(found: Results, most: int) -> str:
+    """Every label's own table of two by two, laid out in a row."""
+    heads = [tr(f"page.{key}") for key in ("per_label.label", "tp", "fn", "fp", "tn")]
+    rows = [
+        [name(one.name, 40), *(count(n) for n in (one.found, one.missed, one.false, one.neither))]
+        for one in found.labels[:most]
+    ]
+    note = f'<p class="note">{tr("page.per_label.note", threshold=f"{found.threshold:g}")}</p>'
+    shown = shown_of(len(rows), len(found.labels))
+    return note + table(heads, rows, name=both("page.per_label"), kinds="tnnnn") + shown
 
 
 def close_shares(numbers: Sequence[float]) -> Axis:
