@@ -96,6 +96,7 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     decisions = Decisions(chosen, tell)
     settings = asked.settings
     device = pick_device(settings.device)
+    seed_everything(settings.seed)  # a file that is run for a name in it may make the model itself
     wanted_model, loss, wanted_optimizer = (_resolved(spec) for spec in (asked.model, asked.loss, asked.optimizer))
     _check_names(wanted_model, loss, wanted_optimizer)
     _check_freeze(wanted_model, settings)

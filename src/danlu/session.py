@@ -179,9 +179,9 @@ class Session:
             self.progress.stop = bool(agree(True))
             self.reporter.choice(Choice("stop", f"epoch {event.epoch}", say("stop.patience", epochs=patience)))
         due = time.perf_counter() - self.last_saved[1] > SAVE_SECONDS
-        if better or (due and not self.checkpoint_steps) or self._is_last():
+        if better or (due and not self.checkpoint_steps) or self.is_last():
             self.save()
-        if self.stop.signal and not self._is_last():
+        if self.stop.signal and not self.is_last():
             self.interrupt()
 
     def validate(self) -> Evaluation:
@@ -243,7 +243,7 @@ class Session:
         self.best.stale += 1
         return False
 
-    def _is_last(self) -> bool:
+    def is_last(self) -> bool:
         total = self.plan.total_steps
         return self.progress.stop or (total is not None and self.progress.step >= total)
 

@@ -115,6 +115,10 @@ SAYINGS: dict[str, Text] = {
     "start.step": ("1 step", "1 步"),
     "start.epochs": ("{n} epochs", "{n} 轮"),
     "start.steps": ("{n} steps", "{n} 步"),
+    "start.finished": (
+        "trained to its end (step {step}): only the test is made again",
+        "已经练完（第 {step} 步）：只重新测试一遍",
+    ),
     "start.resumed": ("going on after step {step}", "从第 {step} 步接着练"),
     "rows.train": ("{n} train", "训练 {n}"),
     "rows.val": ("{n} val", "验证 {n}"),

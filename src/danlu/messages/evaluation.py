@@ -66,6 +66,17 @@ ERRORS: dict[str, ErrorText] = {
         ("{why}", "{why}"),
         ("class_weights='balanced', or leave it out", "class_weights='balanced'，或去掉这一项"),
     ),
+    "DL368": (
+        ("danlu.step needs an optimizer, this is a {got}", "danlu.step 需要优化器对象，而这是 {got}"),
+        (
+            "it is called once for each batch: what an optimizer remembers would be lost every time",
+            "它每个 batch 调用一次：临时新建的优化器记不住任何状态",
+        ),
+        (
+            "optimizer = torch.optim.AdamW(model.parameters())  # once, before the loop",
+            "optimizer = torch.optim.AdamW(model.parameters())  # 循环之前建一次",
+        ),
+    ),
     "DL366": (
         ("monitor={name!r}: is more of it better, or less?", "monitor={name!r}：越大越好还是越小越好？"),
         ("nothing about this metric says so, and danlu does not guess", "这个指标本身没有说明，danlu 不会替你猜"),

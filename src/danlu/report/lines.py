@@ -71,15 +71,15 @@ def choice(made: Choice, page: Page) -> str:
     return labelled(known if column == made.what else say("what.column", name=column), made.value, made.why, page)
 
 
-def start(facts: Start, page: Page) -> str:
-    """Two lines: what is trained on what, and where it goes."""
+def start(facts: Start, page: Page, *, finished: bool = False) -> str:
+    """Two lines: what is trained on what, and where it goes; ``finished``: there is nothing left to train."""
     rows = " + ".join(say(f"rows.{k}", n=f"{n:,}") for k, n in facts.rows.items() if n)
     unit, n = ("epoch", facts.epochs) if facts.epochs else ("step", facts.steps or 0)
     length = say(f"start.{unit}" if n == 1 else f"start.{unit}s", n=f"{n:,}") if n else ""
     parts = [say("start.model", model=facts.model, n=f"{facts.parameters:,}"), f"{facts.device} {facts.precision}"]
     parts += [say("start.rows", rows=rows), length]
     if facts.step:
-        parts.append(say("start.resumed", step=f"{facts.step:,}"))
+        parts.append(say("start.finished" if finished else "start.resumed", step=f"{facts.step:,}"))
     body = join([printable(part) for part in parts if part], " · ", page.columns and page.width)
     return body + "\n" + labelled(say("label.run"), facts.run, "", page)
 
