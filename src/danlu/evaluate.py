@@ -161,8 +161,9 @@ def evaluate(
                 kept[1].add(truth)
                 if linear is not None:
                     kept[2].add(linear(model, batch))
-        answers, truths, beside = (part.tensor() for part in kept)
-        metrics = {**tally.means(), **(meter.compute() if meter is not None else {})}
-        if own is not None:
+    answers, truths, beside = (part.tensor() for part in kept)  # ordinary tensors, outside the inference mode
+    metrics = {**tally.means(), **(meter.compute() if meter is not None else {})}
+    if own is not None:
+        with kept_randomness(seed=0):
             metrics |= own.compute(answers, truths)
     return Evaluation(metrics, rows, *((answers, truths, beside) if keep and meter is not None else ()))
