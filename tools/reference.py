@@ -57,11 +57,16 @@ def commands_page(lang: str) -> str:
         own = [[_flag(name), plain(say(f"flag.{verb.name}.{name}"))] for name in verb.flags]
         parts += [table(_heads(lang), own)] if own else []
         parts += [text(lang, "commands", "settings")] if verb.settings else []
-        shown = "\n".join(examples(verb.name))
-        parts += [f"```text\n{shown}\n```"] if shown else []
+        parts += ["\n".join(map(example, examples(verb.name)))]
     common = [[_flag(name), plain(say(f"flag.{name}"))] for name in COMMON]
     common.insert(0, ["`--lang`", plain(say("setting.lang"))])
     return page(*parts, text(lang, "commands", "common"), table(_heads(lang), common), text(lang, "commands", "exit"))
+
+
+def example(typed: str) -> str:
+    """A line to type as a list item; its comment stands behind it."""
+    code, _, comment = (part.strip() for part in typed.partition("  #"))
+    return f"- `{code}`" + (f" ({plain(comment)})" if comment else "")
 
 
 def _heads(lang: str) -> list[str]:
