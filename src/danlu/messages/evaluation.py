@@ -110,7 +110,7 @@ SAYINGS: dict[str, Text] = {
         "the model could not be asked why it answers so: {error}; log.txt has more",
         "没能分析模型为什么这样回答：{error}；详见 log.txt",
     ),
-    "showing.memory.gpu": ("GPU", "GPU"),
+    "showing.memory.gpu": ("tensors on the GPU", "GPU 上的张量"),
     "showing.memory.process": ("the whole process", "整个进程"),
     "own.no_number": ("it gave {got}, not one number", "它返回的是 {got}，不是一个数"),
     "showing.own": ("Your own metric.", "你自己的指标。"),
