@@ -224,6 +224,40 @@ def test_a_metric_that_fails_later_costs_no_training(capsys: pytest.CaptureFixtu
     assert len(found) == 1 and "raise ValueError" in found[0]["where"] and "nothing left" in found[0]["why"]
 
 
+def test_outputs_of_several_sizes_end_a_metric_of_all_rows_and_not_the_training() -> None:
+    class Seen:
+        def reset(self) -> None:
+            self.n = 0
+
+        def update(self, output: Tensor, target: Tensor) -> None:
+            self.n += output.numel()
+
+        def compute(self) -> int:
+            return self.n
+
+    def padded(rows: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        longest = max(len(x) for x, _ in rows)
+        return tuple(torch.stack([nn.functional.pad(r[k], (0, longest - len(r[k]))) for r in rows]) for k in (0, 1))  # type: ignore[return-value]
+
+    texts = [(torch.ones(n), torch.ones(n)) for n in (4, 4, 4, 4, 6, 6, 6, 6)]
+    loader = torch.utils.data.DataLoader(texts, batch_size=4, collate_fn=padded)  # type: ignore[arg-type]
+
+    class Same(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = nn.Parameter(torch.zeros(()))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x * self.w
+
+    metrics = {"mean": lambda p, y: (p - y).mean(), "seen": Seen()}
+    run = danlu.train(
+        loader, loader, val=loader, model=Same(), loss=nn.MSELoss(), task="custom", metrics=metrics, epochs=2, run="r"
+    )
+    assert len(run.history) == 2 and run.history[0]["metrics"]["val/seen"] == 40.0
+    assert math.isnan(run.history[0]["metrics"]["val/mean"])
+
+
 @pytest.mark.parametrize(
     ("given", "code"),
     [

@@ -136,7 +136,6 @@ def evaluate(
     meter = Meter(task.metrics, schema.outputs) if task.metrics else None
     tally = Tally(loss)
     rows, kept = 0, (Kept(), Kept(), Kept())
-    whole = keep or (own is not None and own.whole)
     if own is not None:
         own.start(device)
     with kept_randomness(seed=0), evaluating(model):
@@ -156,7 +155,7 @@ def evaluate(
                 meter.update(decoded, truth)
             if own is not None:
                 own.update(decoded, truth)
-            if whole:
+            if (keep and meter is not None) or (own is not None and own.whole):
                 kept[0].add(decoded)
                 kept[1].add(truth)
                 if linear is not None:

@@ -112,6 +112,11 @@ SAYINGS: dict[str, Text] = {
     ),
     "showing.memory.gpu": ("tensors on the GPU", "GPU 上的张量"),
     "showing.memory.process": ("the whole process", "整个进程"),
+    "own.sizes": (
+        "it needs all rows at once, and the model's outputs are not of one size ({sizes}); a metric with update(), "
+        "compute() and reset() gets them batch by batch",
+        "它需要一次拿到所有样本，而模型输出的大小不一（{sizes}）；带 update()、compute()、reset() 的指标可以逐批计算",
+    ),
     "own.no_number": ("it gave {got}, not one number", "它返回的是 {got}，不是一个数"),
     "showing.own": ("Your own metric.", "你自己的指标。"),
     "slice.missing": ("(none)", "（缺失）"),

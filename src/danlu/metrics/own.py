@@ -24,8 +24,8 @@ from danlu.metrics.rows import METRICS
 Kind = Literal["function", "labels", "scores", "stateful"]
 TAKEN = ("loss", "rows", "classes", "targets", "slices", "own", "baseline", "linear")
 PARTS = ("_low", "_high", "_interval", "_baseline", "_linear")
-SECONDS = 3.0  # of resampling one metric
-RESAMPLES = (1000, 200)
+SECONDS = 30.0  # that resampling one metric may take; how often depends on the rows alone, so that a resumed run agrees
+RESAMPLES = ((2_000, 1000), (50_000, 200))  # up to so many rows, so many times
 
 
 @dataclass(frozen=True)
@@ -105,18 +105,25 @@ class OwnMetrics:
 
     @property
     def whole(self) -> bool:
-        """Whether a metric needs all rows at once."""
-        return any(one.kind != "stateful" for one in self.metrics)
+        """Whether a metric that still works needs all rows at once."""
+        return any(one.kind != "stateful" and one.name not in self.failures for one in self.metrics)
 
     def start(self, device: torch.device) -> None:
         self.failures.clear()
+        self._shapes: tuple[Any, Any] | None = None
         for one in self._stateful():
             if hasattr(one.call, "to"):
                 one.call.to(device)
             self._guarded(one.name, one.call.reset)
 
     def update(self, decoded: Tensor, target: Tensor) -> None:
-        """A batch for the metrics that keep a state."""
+        """A batch for the metrics that keep a state; rows of another size than before end those that need all."""
+        shapes = (decoded.shape[1:], target.shape[1:])
+        self._shapes = self._shapes or shapes
+        if shapes != self._shapes:
+            sizes = ", ".join(str(tuple(shape)) for pair in (self._shapes, shapes) for shape in pair[:1])
+            of_all = [one.name for one in self.metrics if one.kind != "stateful"]
+            self.failures |= {name: ("", say("own.sizes", sizes=sizes)) for name in of_all if name not in self.failures}
         for one in self._stateful():
             if one.name not in self.failures:
                 self._guarded(one.name, functools.partial(_update, one, self.task, decoded, target))
@@ -127,7 +134,8 @@ class OwnMetrics:
         for one in self.metrics:
             if one.kind == "stateful":
                 make: Callable[[], Any] = one.call.compute
-            elif decoded is None or target is None:
+            elif decoded is None or target is None or one.name in self.failures:
+                found[one.name] = math.nan
                 continue
             else:
                 make = functools.partial(value_of, one, self.task, decoded, target)
@@ -156,21 +164,18 @@ class OwnMetrics:
 
     def _interval(self, one: Own, decoded: Tensor, target: Tensor) -> Interval | None:
         n, generator = len(target), torch.Generator().manual_seed(0)
+        times = next((times for most, times in RESAMPLES if n <= most), 0) if n > 1 else 0
         values: list[float] = []
-        times = 0
         began = time.perf_counter()
         with warnings.catch_warnings(action="ignore"):
-            while n > 1 and len(values) < (times or 3):
+            while len(values) < times:
                 rows = torch.randint(n, (n,), generator=generator)
                 try:
                     values.append(value_of(one, self.task, decoded[rows], target[rows]))
                 except Exception:  # a resample without a class, say
                     values.append(math.nan)
-                if not times and len(values) == 3:
-                    each = (time.perf_counter() - began) / 3
-                    times = next((r for r in RESAMPLES if r * each < SECONDS), 0)
-                    if not times:
-                        return None
+                if len(values) == 3 and (time.perf_counter() - began) / 3 * times > SECONDS:
+                    return None
         return percentiles(torch.tensor(values, dtype=torch.float64)) if values else None
 
     def _stateful(self) -> list[Own]:
