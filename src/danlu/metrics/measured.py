@@ -27,7 +27,7 @@ class Measured:
 
 
 def values(task: str, decoded: Tensor, target: Tensor, only: str = "") -> dict[str, float]:
-    """Every metric of the task (or ``only`` one) for these rows; NaN where it is undefined (a class that is missing)."""
+    """Every metric of the task (or ``only`` one) for these rows; NaN where undefined (no rows, a class is missing)."""
     known = metrics_for(task, decoded.shape[1])
     known = {only: known[only]} if only else known
     rows = rows_of(task, decoded, target)
