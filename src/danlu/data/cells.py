@@ -42,8 +42,17 @@ def is_text(column: pa.ChunkedArray | pa.Array) -> bool:
     return bool(pa.types.is_string(column.type))
 
 
-def is_list(column: pa.ChunkedArray | pa.Array) -> bool:
-    return bool(pa.types.is_list(column.type) or pa.types.is_large_list(column.type))
+def is_list(kind: pa.DataType) -> bool:
+    return any(
+        test(kind)
+        for test in (
+            pa.types.is_list,
+            pa.types.is_large_list,
+            pa.types.is_fixed_size_list,
+            pa.types.is_list_view,
+            pa.types.is_large_list_view,
+        )
+    )
 
 
 def flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
@@ -188,20 +197,27 @@ def sort_classes(names: list[str]) -> tuple[str, ...]:
 
 def split_labels(column: pa.Array, commas: bool) -> list[list[str] | None]:
     """The labels of each row: a list column, or text such as ``a;b`` or ``a|b`` (with ``commas``: ``a,b`` too)."""
+    if is_list(column.type):
+        return _listed(column)
     cut = _COMMA_PARTS if commas else _PARTS
+    texts = column if is_text(column) else to_labels(column, pa.types.is_floating(column.type))
     known: dict[str | None, list[str] | None] = {None: None}
+    for cell in texts.unique().to_pylist():
+        if cell is not None:
+            known[cell] = [p for p in cut.split(cell.strip()) if p]
+    return [known[cell] for cell in texts.to_pylist()]
+
+
+def _listed(column: pa.Array) -> list[list[str] | None]:
+    """A list column's labels by name, those missing inside a list left out; whole numbers without a point."""
+    values = pc.list_flatten(column)
+    names = to_labels(values, pa.types.is_floating(values.type)).to_pylist()
+    sizes = pc.list_value_length(column).to_pylist()
     out: list[list[str] | None] = []
-    for cell in column.to_pylist():
-        if cell is None:
-            out.append(None)
-        elif isinstance(cell, str):
-            if cell not in known:
-                known[cell] = [p for p in cut.split(cell.strip()) if p]
-            out.append(known[cell])
-        elif isinstance(cell, list):
-            out.append([str(p) for p in cell if p is not None])
-        else:
-            out.append([str(cell)])
+    start = 0
+    for size in sizes:
+        out.append(None if size is None else [n for n in names[start : start + size] if n is not None])
+        start += size or 0
     return out
 
 

@@ -12,17 +12,13 @@ from danlu.data.arrays import some
 from danlu.data.columns import Data
 from danlu.data.files import Files, open_files
 from danlu.data.images import ImageFiles, is_image
-from danlu.data.paths import contents, existing
+from danlu.data.parts import PART_NAMES, part_of
+from danlu.data.paths import SHEETS, contents, existing, is_hidden
 from danlu.errors import DanluError, did_you_mean
 from danlu.messages import say
 from danlu.settings import Settings
 from danlu.types import Choice
 
-PART_NAMES = {
-    "train": ("train", "training", "trainset", "train_set", "训练集", "训练"),
-    "val": ("val", "valid", "validation", "dev", "eval", "验证集", "验证"),
-    "test": ("test", "testing", "testset", "test_set", "测试集", "测试"),
-}
 TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow", ".feather"))
 
 # ---- what lies in the folder
@@ -91,11 +87,7 @@ def part_folders(path: Path) -> tuple[dict[str, Path], list[Choice]]:
 
 
 def _sub_folders(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.is_dir() and not _hidden(p.name))
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith((".", "__MACOSX", "@eaDir"))
+    return sorted(p for p in path.iterdir() if p.is_dir() and not is_hidden(p.name))
 
 
 def _direct_images(folder: Path) -> bool:
@@ -119,8 +111,8 @@ def scan(folder: Path) -> Files:
                 folders.clear()
                 continue
             seen.add(real)
-            folders[:] = sorted(f for f in folders if not _hidden(f))
-            images = [Path(root, f) for f in sorted(files) if not _hidden(f) and is_image(Path(f))]
+            folders[:] = sorted(f for f in folders if not is_hidden(f))
+            images = [Path(root, f) for f in sorted(files) if not is_hidden(f) and is_image(Path(f))]
             paths += images
             classes += [sub.name] * len(images)
     return Files(tuple(paths), tuple(classes))
@@ -162,16 +154,61 @@ def check_classes(files: Files, names: Sequence[str]) -> None:
     new = sorted(counts.keys() - set(names))
     if new:
         first = files.paths[files.classes.index(new[0])]
-        folder = next((p for p in first.parents if p.name == new[0]), first.parent)
+        folder: Any = first
+        if isinstance(first, Path):
+            folder = next((p for p in first.parents if p.name == new[0]), first.parent)
         near = did_you_mean(new[0], names)
         raise DanluError("DL155", where=str(folder), name=new[0], count=counts[new[0]], near=near)
 
 
-def table_files(path: Path) -> dict[str, Path]:
-    """``{"train": path, "test": …}`` of a folder that holds tables and no folders; empty for all else."""
-    files = [p for p in sorted(path.iterdir()) if p.is_file() and not _hidden(p.name)]
-    tables = [p for p in files if Path(p.name.removesuffix(".gz")).suffix.lower() in TABLE_SUFFIXES]
-    if not tables or _sub_folders(path) or any(map(is_image, files)):
+Place = Path | tuple[Path, ...]
+
+
+def table_files(path: Path) -> dict[str, Place]:
+    """``{"train": file, "test": …}`` of a folder that holds tables and no images; empty for all else.
+
+    ``train.csv``, ``test.csv`` and ``val.csv`` are the parts, whatever else lies there, and so are the numbered
+    pieces ``train-00000-of-00002.parquet`` and folders of those names. Other files are pieces of one table; DL147
+    when they are of several kinds.
+    """
+    files = [p for p in sorted(path.iterdir()) if p.is_file() and not is_hidden(p.name)]
+    tables = [p for p in files if _table_suffix(p)]
+    folders = _sub_folders(path)
+    if any(map(is_image, files)) or (folders and not _parts_of_tables(folders)):
         return {}
-    found = {part: p for part, names in PART_NAMES.items() for p in tables if p.name.partition(".")[0].lower() in names}
-    return found if "train" in found else {"train": tables[0]} if len(tables) == 1 else {}
+    if folders and not tables:
+        inner = {part_of(f.name): table_files(f) for f in folders if part_of(f.name)}
+        return {str(part): found["train"] for part, found in inner.items() if "train" in found}
+    if not tables or folders:
+        return {}
+    found: dict[str, list[Path]] = {}
+    for table in tables:
+        found.setdefault(part_of(table.name.partition(".")[0]) or "", []).append(table)
+    rest = found.pop("", [])
+    if "train" not in found and rest:
+        found = {"train": rest, **found}
+    if "train" not in found:
+        return {}
+    for several in found.values():
+        _refuse_mixture(path, several)
+    return {part: several[0] if len(several) == 1 else tuple(several) for part, several in found.items()}
+
+
+def _table_suffix(path: Path) -> str:
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    return suffix if suffix in TABLE_SUFFIXES or suffix in SHEETS else ""
+
+
+def _parts_of_tables(folders: Sequence[Path]) -> bool:
+    """Whether all folders are parts by their names, train among them, and hold tables and nothing deeper."""
+    parts = [part_of(f.name) for f in folders]
+    flat = all(any(_table_suffix(p) for p in f.iterdir()) and not _sub_folders(f) for f in folders)
+    return None not in parts and "train" in parts and len(set(parts)) == len(parts) and flat
+
+
+def _refuse_mixture(path: Path, files: Sequence[Path]) -> None:
+    kinds = Counter(map(_table_suffix, files))
+    if len(kinds) > 1:
+        found = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        line = f"{path}/*{kinds.most_common(1)[0][0]}"
+        raise DanluError("DL147", where=str(path), found=found, line=line)
