@@ -219,7 +219,7 @@ def _open_path(
         origin: Literal["arrays", "idx"] = "arrays" if npz else "idx"
         return open_arrays(rows["train"], test, val, settings, name=name, origin=origin, treatment=treatment)
     said: list[Choice] = []
-    name = _name(str(path), None) if isinstance(path, Path) else ""
+    name = _name(str(path if isinstance(path, Path) else path[0].parent), None)
     if isinstance(path, Path) and path.is_dir():
         from danlu.data.folder import open_folder
         from danlu.data.hub import saved_parts

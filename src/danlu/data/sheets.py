@@ -60,8 +60,10 @@ def read_sheet(raw: bytes, path: str) -> Sheet:
     errors = _error_cells(raw, name)
     top, said = _begin(rows, {at for at, _ in errors.items()})
     choices += said
+    wrong = {r for r, _ in errors}
+    kept = [r for r in range(top, len(rows)) if r in wrong or any(c != _EMPTY for c in rows[r])]
     choices += _fill(rows, merged, top)
-    return _cut(rows, top, errors, choices)
+    return _cut(rows, kept, errors, choices)
 
 
 def _choose(book: Any, wanted: str | None, path: str) -> tuple[str, list[Choice]]:
@@ -112,10 +114,10 @@ def _fill(rows: list[list[Any]], merged: Sequence[Any], top: int) -> list[Choice
     return [Choice("merged cells", say("sheet.merged.value"), say("sheet.merged", count=count))] if count else []
 
 
-def _cut(rows: list[list[Any]], top: int, errors: dict[tuple[int, int], str], choices: list[Choice]) -> Sheet:
+def _cut(rows: list[list[Any]], kept: list[int], errors: dict[tuple[int, int], str], choices: list[Choice]) -> Sheet:
+    """The rows ``kept`` as columns of text, those without any left out."""
     width = max(len(r) for r in rows)
-    wrong_rows, wrong_columns = {r for r, _ in errors}, {c for _, c in errors}
-    kept = [r for r in range(top, len(rows)) if r in wrong_rows or any(c != _EMPTY for c in rows[r])]
+    wrong_columns = {c for _, c in errors}
     columns: list[pa.Array] = []
     places: list[int] = []
     for c in range(width):
@@ -123,10 +125,10 @@ def _cut(rows: list[list[Any]], top: int, errors: dict[tuple[int, int], str], ch
         if c in wrong_columns or any(v != _EMPTY for v in values):
             columns.append(pa.array(_texts(values), pa.string()))
             places.append(c)
-    empty = len(rows) - top - len(kept)
+    empty = len(rows) - kept[0] - len(kept)
     if empty:
         choices.append(Choice("empty rows", str(empty), say("sheet.empty")))
-    found = tuple((r + 1, places.index(c), value) for (r, c), value in sorted(errors.items()) if r >= top)
+    found = tuple((r + 1, places.index(c), value) for (r, c), value in sorted(errors.items()) if r >= kept[0])
     cells = pa.table(columns, names=[f"f{i}" for i in range(len(columns))])
     lines = np.array(kept, dtype=np.int64) + 1
     return Sheet(cells, lines, found, tuple(_letter(c) for c in places), tuple(choices))

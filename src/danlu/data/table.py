@@ -153,9 +153,7 @@ def _like(first: Table, table: Table) -> pa.Table:
 
 
 def _different(first: Table, table: Table, found: Sequence[str]) -> DanluError:
-    suffix = Path(first.path).suffix
-    line = str(Path(first.path).with_name(f"part-*{suffix}"))
-    return DanluError("DL140", where=table.path, first=first.path, differences="; ".join(found), line=line)
+    return DanluError("DL140", where=table.path, first=first.path, differences="; ".join(found))
 
 
 def _stacked(pieces: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:

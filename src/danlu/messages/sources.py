@@ -12,8 +12,8 @@ ERRORS: dict[str, ErrorText] = {
             "与 {first} 相比：{differences}",
         ),
         (
-            "give the files of one table only, such as {line}",
-            "只给出属于同一张表的文件，例如 {line}",
+            "rename its columns, or leave the file out: danlu train {first}",
+            "请改列名，或不要这个文件：danlu train {first}",
         ),
     ),
     "DL141": (
@@ -68,7 +68,7 @@ SAYINGS: dict[str, Text] = {
         "标签列表：共 {n} 种，平均每行 {mean} 个",
     ),
     "files.count": ("{count} files, {rows} rows", "{count} 个文件，{rows} 行"),
-    "files.why": ("one table, in the order of their names", "合成一张表，按文件名排序"),
+    "files.why": ("read as one table, one below the other", "上下相接，当作一张表"),
     "files.empty": ("no rows in there", "里面没有数据行"),
     "files.missing": ("lacks {columns}", "少了 {columns}"),
     "files.extra": ("also has {columns}", "多出 {columns}"),
