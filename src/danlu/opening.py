@@ -15,7 +15,8 @@ import torch
 from danlu import record
 from danlu import run as run_folder
 from danlu.checkpoint import Saver, latest
-from danlu.data.paths import is_idx_pair, is_paths
+from danlu.data.paths import is_idx_pair
+from danlu.data.places import is_paths
 from danlu.errors import DanluError
 from danlu.interrupts import caught_signals
 from danlu.lookup import optional

@@ -15,7 +15,8 @@ from danlu.data.foreign import is_hub_dict, is_hub_table
 from danlu.data.images import is_image
 from danlu.data.inputs import Treatment
 from danlu.data.kinds import is_array, is_rows, is_table, rows_of, unpacked
-from danlu.data.paths import idx_pair, is_idx_pair, is_paths, located, resolved, rows_of_path
+from danlu.data.paths import idx_pair, is_idx_pair, resolved, rows_of_path
+from danlu.data.places import is_paths, located
 from danlu.data.split import DATASET_VAL_SHARE, TEST_SHARE, VAL_SHARE, split
 from danlu.errors import DanluError
 from danlu.lookup import is_reference
@@ -244,7 +245,7 @@ def _open_path(
 
 def _folder_of_tables(path: Path) -> tuple[dict[str, Any], list[Choice]]:
     """The parts of a folder that holds tables, and the files that were taken for each when there are several."""
-    from danlu.data.folder import table_files
+    from danlu.data.places import table_files
 
     found = table_files(path)
     shown = {

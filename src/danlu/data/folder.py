@@ -12,14 +12,11 @@ from danlu.data.arrays import some
 from danlu.data.columns import Data
 from danlu.data.files import Files, open_files
 from danlu.data.images import ImageFiles, is_image
-from danlu.data.parts import PART_NAMES, part_of
-from danlu.data.paths import SHEETS, contents, existing, is_hidden
+from danlu.data.places import PART_NAMES, contents, existing, is_hidden, sub_folders
 from danlu.errors import DanluError, did_you_mean
 from danlu.messages import say
 from danlu.settings import Settings
 from danlu.types import Choice
-
-TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow", ".feather"))
 
 # ---- what lies in the folder
 
@@ -42,7 +39,7 @@ def open_folder(path: Path, test: Any, val: Any, settings: Settings) -> Data:
         raise DanluError("DL154", where=str(path), name=names[0], rows=len(train.paths))
     for files in parts.values():
         check_classes(files, names)
-    empty = [f.name for f in _sub_folders(folders["train"]) if f.name not in names]
+    empty = [f.name for f in sub_folders(folders["train"]) if f.name not in names]
     if empty:
         choices.append(Choice("ignored", some(empty), say("data.folder.no_images")))
     choices.append(Choice("classes", f"{len(names)}: {some(names, 8)}", say("data.classes.folders")))
@@ -62,7 +59,7 @@ def open_folder(path: Path, test: Any, val: Any, settings: Settings) -> Data:
 
 def part_folders(path: Path) -> tuple[dict[str, Path], list[Choice]]:
     """The folders of train, val and test; all is train where there is no folder so named with classes in it."""
-    inner = _sub_folders(path)
+    inner = sub_folders(path)
     found: dict[str, Path] = {}
     for part, names in PART_NAMES.items():
         folder = next((f for f in inner if f.name.lower() in names), None)
@@ -70,7 +67,7 @@ def part_folders(path: Path) -> tuple[dict[str, Path], list[Choice]]:
             found[part] = folder
     if "train" not in found:
         while len(inner) == 1 and not _has_images_below(path, deep=False):  # photos/photos/cat, as archives unpack
-            deeper = _sub_folders(inner[0])
+            deeper = sub_folders(inner[0])
             if not any(_has_images_below(f) or _direct_images(f) for f in deeper) or _direct_images(inner[0]):
                 break
             return part_folders(inner[0])
@@ -86,24 +83,20 @@ def part_folders(path: Path) -> tuple[dict[str, Path], list[Choice]]:
     return found, choices
 
 
-def _sub_folders(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.is_dir() and not is_hidden(p.name))
-
-
 def _direct_images(folder: Path) -> bool:
     return any(is_image(p) for p in folder.iterdir())
 
 
 def _has_images_below(folder: Path, *, deep: bool = True) -> bool:
     """Whether a sub-folder of ``folder`` holds images."""
-    return any(_direct_images(f) or (deep and _has_images_below(f)) for f in _sub_folders(folder))
+    return any(_direct_images(f) or (deep and _has_images_below(f)) for f in sub_folders(folder))
 
 
 def scan(folder: Path) -> Files:
     """Every image below each class folder, in name order; the class is the first folder's name."""
     paths: list[Path] = []
     classes: list[str] = []
-    for sub in _sub_folders(folder):
+    for sub in sub_folders(folder):
         seen: set[str] = set()
         for root, folders, files in os.walk(sub, followlinks=True):
             real = os.path.realpath(root)
@@ -137,7 +130,7 @@ def no_images(path: Path, part: str = "") -> DanluError:
     if found:
         why = say("data.folder.holds", found=found)
     else:
-        why = say("data.folder.no_files" if _sub_folders(path) else "data.folder.empty")
+        why = say("data.folder.no_files" if sub_folders(path) else "data.folder.empty")
     return DanluError("DL152", where=where, path=path, found=why)
 
 
@@ -159,56 +152,3 @@ def check_classes(files: Files, names: Sequence[str]) -> None:
             folder = next((p for p in first.parents if p.name == new[0]), first.parent)
         near = did_you_mean(new[0], names)
         raise DanluError("DL155", where=str(folder), name=new[0], count=counts[new[0]], near=near)
-
-
-Place = Path | tuple[Path, ...]
-
-
-def table_files(path: Path) -> dict[str, Place]:
-    """``{"train": file, "test": …}`` of a folder that holds tables and no images; empty for all else.
-
-    ``train.csv``, ``test.csv`` and ``val.csv`` are the parts, whatever else lies there, and so are the numbered
-    pieces ``train-00000-of-00002.parquet`` and folders of those names. Other files are pieces of one table; DL147
-    when they are of several kinds.
-    """
-    files = [p for p in sorted(path.iterdir()) if p.is_file() and not is_hidden(p.name)]
-    tables = [p for p in files if _table_suffix(p)]
-    folders = _sub_folders(path)
-    if any(map(is_image, files)) or (folders and not _parts_of_tables(folders)):
-        return {}
-    if folders and not tables:
-        inner = {part_of(f.name): table_files(f) for f in folders if part_of(f.name)}
-        return {str(part): found["train"] for part, found in inner.items() if "train" in found}
-    if not tables or folders:
-        return {}
-    found: dict[str, list[Path]] = {}
-    for table in tables:
-        found.setdefault(part_of(table.name.partition(".")[0]) or "", []).append(table)
-    rest = found.pop("", [])
-    if "train" not in found and rest:
-        found = {"train": rest, **found}
-    if "train" not in found:
-        return {}
-    for several in found.values():
-        _refuse_mixture(path, several)
-    return {part: several[0] if len(several) == 1 else tuple(several) for part, several in found.items()}
-
-
-def _table_suffix(path: Path) -> str:
-    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
-    return suffix if suffix in TABLE_SUFFIXES or suffix in SHEETS else ""
-
-
-def _parts_of_tables(folders: Sequence[Path]) -> bool:
-    """Whether all folders are parts by their names, train among them, and hold tables and nothing deeper."""
-    parts = [part_of(f.name) for f in folders]
-    flat = all(any(_table_suffix(p) for p in f.iterdir()) and not _sub_folders(f) for f in folders)
-    return None not in parts and "train" in parts and len(set(parts)) == len(parts) and flat
-
-
-def _refuse_mixture(path: Path, files: Sequence[Path]) -> None:
-    kinds = Counter(map(_table_suffix, files))
-    if len(kinds) > 1:
-        found = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-        line = f"{path}/*{kinds.most_common(1)[0][0]}"
-        raise DanluError("DL147", where=str(path), found=found, line=line)

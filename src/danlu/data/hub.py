@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from danlu.data.foreign import is_hub_dict, is_hub_table
-from danlu.data.parts import part_of
+from danlu.data.places import part_of
 from danlu.data.typed import features_of, kind_of
 from danlu.errors import DanluError
 from danlu.messages import say

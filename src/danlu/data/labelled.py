@@ -14,10 +14,11 @@ from danlu.data.arrays import drop_bad, encode
 from danlu.data.columns import Columns
 from danlu.data.dataset import take_over_held_out
 from danlu.data.files import decode_parts, rows_of_files
-from danlu.data.folder import check_classes, no_images, part_folders, scan, table_files
+from danlu.data.folder import check_classes, no_images, part_folders, scan
 from danlu.data.foreign import is_hub_dict, is_hub_table
 from danlu.data.kinds import is_rows, is_table, rows_of, unpacked
-from danlu.data.paths import idx_pair, is_idx_pair, is_paths, located, resolved, rows_of_path
+from danlu.data.paths import idx_pair, is_idx_pair, resolved, rows_of_path
+from danlu.data.places import is_paths, located, table_files
 from danlu.data.raw import table_of
 from danlu.errors import DanluError
 from danlu.settings import Settings

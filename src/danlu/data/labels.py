@@ -39,13 +39,14 @@ def _rows(values: Any) -> Sequence[Any] | None:
     """The rows, if each is a list, tuple, set or 1-d array (or missing); else None. Strings are no lists."""
     if isinstance(values, (Tensor, str, bytes)) or (isinstance(values, np.ndarray) and values.dtype != object):
         return None
-    if not isinstance(values, (list, tuple)):
-        if np.ndim(values) != 1 if isinstance(values, np.ndarray) else not hasattr(values, "__len__"):
+    if hasattr(values, "to_pylist"):  # pyarrow's
+        values = values.to_pylist() if "list" in str(getattr(values, "type", "")) else ()
+    elif not isinstance(values, (list, tuple)):
+        if len(getattr(values, "shape", ())) != 1 or not hasattr(values, "__iter__"):
             return None
-        first = next((v for v in values if v is not None), None) if hasattr(values, "__iter__") else None
-        if not _is_row(first):
+        if not _is_row(next((v for v in values if v is not None), None)):
             return None
-        values = values.to_pylist() if hasattr(values, "to_pylist") else list(values)
+        values = list(values)
     looked = all(v is None or _is_row(v) for v in values[:LOOKED_AT])
     rest = all(v is None or isinstance(v, _SEVERAL) or hasattr(v, "shape") for v in values[LOOKED_AT:])
     return values if len(values) and looked and rest else None

@@ -17,7 +17,8 @@ from danlu.data.foreign import is_hub_dict, is_hub_table
 from danlu.data.images import is_image, threaded
 from danlu.data.inputs import as_tensor
 from danlu.data.kinds import is_table
-from danlu.data.paths import existing, resolved
+from danlu.data.paths import resolved
+from danlu.data.places import existing
 from danlu.data.prepare import prepare
 from danlu.data.rawitems import Item, as_bad, expanded, find_items
 from danlu.data.seeded import uneven

@@ -15,7 +15,7 @@ from torch import Tensor
 from danlu.data.idx import find_pairs, is_idx, read_idx
 from danlu.data.images import StoredImage, decode, is_image
 from danlu.data.inputs import as_tensor, encode_input
-from danlu.data.paths import contents, existing
+from danlu.data.places import contents, existing
 from danlu.data.user import parts_of
 from danlu.errors import DanluError
 from danlu.messages import say

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pyarrow as pa
 
-from danlu.data.paths import split_sheet
+from danlu.data.places import split_sheet
 from danlu.errors import DanluError, did_you_mean, nearest
 from danlu.lookup import optional
 from danlu.messages import say

@@ -12,12 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from danlu.data.arrays import some
 from danlu.data.columns import most_bad
-from danlu.data.folder import table_files
 from danlu.data.hub import is_saved
 from danlu.data.objects import from_object
-from danlu.data.paths import has_pattern, is_paths, located
+from danlu.data.places import has_pattern, is_paths, located, table_files
 from danlu.data.tablefile import Table, read_file
 from danlu.data.typed import plain
 from danlu.errors import DanluError
@@ -84,10 +82,10 @@ def _read_several(
         tables.append(table)
     if not tables:
         raise empty[0]
-    shown = str(source) if isinstance(source, str | PathLike) else some([str(p) for p in files], 2)
+    shown = str(source) if isinstance(source, str | PathLike) else _some([str(p) for p in files], 2)
     whole = joined(tables, shown)
     if empty:
-        left = Choice("left out", some([Path(e.where).name for e in empty]), say("files.empty"))
+        left = Choice("left out", _some([Path(e.where).name for e in empty]), say("files.empty"))
         whole = replace(whole, choices=(*whole.choices, left))
     check_share(whole.bad, len(whole) + len(whole.bad), settings)
     return whole
@@ -146,7 +144,9 @@ def _like(first: Table, table: Table) -> pa.Table:
         return table.columns.rename_columns(list(first.names))
     lacks = [n for n in first.names if n not in table.names]
     more = [n for n in table.names if n not in first.names]
-    wrong = [say(key, columns=some(names)) for key, names in (("files.missing", lacks), ("files.extra", more)) if names]
+    wrong = [
+        say(key, columns=_some(names)) for key, names in (("files.missing", lacks), ("files.extra", more)) if names
+    ]
     if wrong:
         raise _different(first, table, wrong)
     return table.columns.select(list(first.names))
@@ -154,6 +154,10 @@ def _like(first: Table, table: Table) -> pa.Table:
 
 def _different(first: Table, table: Table, found: Sequence[str]) -> DanluError:
     return DanluError("DL140", where=table.path, first=first.path, differences="; ".join(found))
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" (+{len(names) - most})" if len(names) > most else "")
 
 
 def _stacked(pieces: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:

@@ -16,7 +16,7 @@ from danlu.data.delimited import parse, with_names
 from danlu.data.encoding import read_bytes, to_utf8
 from danlu.data.hub import is_saved, read_saved
 from danlu.data.objects import from_object
-from danlu.data.paths import is_sheet, split_sheet
+from danlu.data.places import is_sheet, split_sheet
 from danlu.data.sheets import read_sheet, settle_errors
 from danlu.errors import DanluError, nearest
 from danlu.messages import say
@@ -59,6 +59,9 @@ class Table:
 def read_file(path: Path, shown: str, settings: Settings, header: bool | str, names: Sequence[str]) -> Table:
     if is_saved(path):
         return Table(read_saved(path), shown)
+    if path.is_dir():
+        inside = sorted(p.name for p in path.iterdir() if p.is_file())[:1]
+        raise DanluError("DL130", where=shown, path=shown, line=str(path / (inside[0] if inside else "rows.csv")))
     file, _ = split_sheet(path)
     if not file.is_file():
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []

@@ -40,7 +40,7 @@ def as_values(y: Any) -> np.ndarray:
     if values.dtype.kind == "U" and values.ndim == 2 and values.shape[1] > 1:
         return as_lists(values.tolist())
     if values.dtype == object and values.ndim == 1 and len(values) and isinstance(values[0], (list, np.ndarray)):
-        values = np.asarray(values.tolist())  # a column of equally long lists: a matrix
+        values = _matrix(values)
     if values.dtype == object:
         flat = [v.decode() if isinstance(v, bytes) else v for v in values.ravel().tolist()]
         kinds = {str if isinstance(v, str) else float for v in flat if v is not None}
@@ -48,6 +48,14 @@ def as_values(y: Any) -> np.ndarray:
         values = np.asarray([("" if v is None else str(v)) if as_text else _number(v) for v in flat])
         values = values.reshape(np.asarray(y).shape)
     return values.astype(str) if values.dtype.kind == "S" else values
+
+
+def _matrix(column: np.ndarray) -> np.ndarray:
+    """A column of equally long lists as a matrix; DL163 where they are not."""
+    try:
+        return np.asarray([np.asarray(v) for v in column])
+    except ValueError as error:
+        raise DanluError("DL163", where="y", found=str(error)) from error
 
 
 def _number(value: Any) -> float:
