@@ -32,7 +32,7 @@ def from_object(source: Any) -> pa.Table:
     if _module(source) == "pandas" and hasattr(source, "columns"):
         return _from_columns({str(name): source.iloc[:, i] for i, name in enumerate(source.columns)}, source.columns)
     if hasattr(source, "__arrow_c_stream__"):
-        return pa.table(source)
+        return _from_stream(source)
     if isinstance(source, Mapping) and source and not _is_nested(source):
         if any(_is_scalar(v) for v in source.values()):
             return _from_rows([source])
@@ -45,6 +45,13 @@ def from_object(source: Any) -> pa.Table:
     if isinstance(source, list | tuple | Mapping) and not source:
         raise DanluError("DL102")
     raise DanluError("DL127", type=f"{type(source).__module__}.{type(source).__qualname__}")
+
+
+def _from_stream(source: Any) -> pa.Table:
+    try:
+        return pa.table(source)
+    except (pa.ArrowException, TypeError) as error:  # a single column
+        raise DanluError("DL127", type=f"{type(source).__module__}.{type(source).__qualname__}") from error
 
 
 def _module(source: Any) -> str:
@@ -93,7 +100,11 @@ def as_column(values: Any) -> pa.Array:
     """One column; values of several types become their texts, so that "?" among numbers is a missing number."""
     if hasattr(values, "detach"):  # a torch tensor
         values = values.detach().cpu().numpy()
+    if isinstance(values, list) and any(isinstance(v, set | frozenset) for v in values):
+        values = [_cell(v) for v in values]  # in an order that does not change from run to run
     try:
+        if hasattr(values, "__arrow_c_stream__") and _module(values) != "pandas":  # polars' Series
+            return pa.chunked_array(values).combine_chunks()
         made = pa.array(values, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
         cells = [_cell(v) for v in values]
