@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -23,16 +24,16 @@ def is_labels(values: Any) -> bool:
     rows = _rows(values)
     if rows is None:
         return False
-    filled = [r for r in rows if r is not None and len(r)]
-    if not filled:
-        return False
-    if any(isinstance(r, (set, frozenset)) for r in filled[:LOOKED_AT]):
+    filled = list(islice((r for r in rows if r is not None and len(r)), LOOKED_AT))
+    if any(isinstance(r, (set, frozenset)) for r in filled):
         return True
-    elements = [e for r in filled[:LOOKED_AT] for e in r if e is not None]
+    elements = [e for r in filled for e in r if e is not None]
     if elements and all(isinstance(e, (str, bytes)) for e in elements):
         return True
-    whole = all(isinstance(e, (int, np.integer)) and not isinstance(e, bool) for e in elements)
-    return whole and len({len(r) for r in rows if r is not None}) > 1
+    if not elements or not all(isinstance(e, (int, np.integer)) and not isinstance(e, bool) for e in elements):
+        return False
+    size = len(filled[0])
+    return any(r is not None and len(r) != size for r in rows)
 
 
 def _rows(values: Any) -> Sequence[Any] | None:
@@ -47,9 +48,7 @@ def _rows(values: Any) -> Sequence[Any] | None:
         if not _is_row(next((v for v in values if v is not None), None)):
             return None
         values = list(values)
-    looked = all(v is None or _is_row(v) for v in values[:LOOKED_AT])
-    rest = all(v is None or isinstance(v, _SEVERAL) or hasattr(v, "shape") for v in values[LOOKED_AT:])
-    return values if len(values) and looked and rest else None
+    return values if len(values) and all(v is None or _is_row(v) for v in values[:LOOKED_AT]) else None
 
 
 def _is_row(value: Any) -> bool:
@@ -64,19 +63,30 @@ def as_lists(values: Any) -> np.ndarray:
     """Rows of labels as one object array (N,): a tuple of names each, None where missing."""
     rows = _rows(values)
     assert rows is not None
+    known: dict[tuple[Any, ...], tuple[str, ...]] = {}
+    found: list[tuple[str, ...] | None] = []
+    for i, row in enumerate(rows):
+        if row is None:
+            found.append(None)
+            continue
+        if not (isinstance(row, _SEVERAL) or hasattr(row, "shape")):
+            raise DanluError("DL163", where="y", found=f"row {i}: {type(row).__name__}")
+        key = tuple(row)
+        if key not in known:
+            known[key] = _names(sorted(key, key=str) if isinstance(row, (set, frozenset)) else key)
+        found.append(known[key])
     out = np.empty(len(rows), dtype=object)
-    out[:] = [None if r is None else _names(r) for r in rows]
+    out[:] = found
     return out
 
 
 def _names(row: Iterable[Any]) -> tuple[str, ...]:
-    found: Iterable[Any] = getattr(row, "tolist", getattr(row, "to_list", lambda: row))()
-    names = (label_name(v) for v in found if v is not None)
-    return tuple(dict.fromkeys(names))
+    return tuple(dict.fromkeys(label_name(v) for v in row if v is not None))
 
 
 def label_name(value: Any) -> str:
     """A text itself, a whole number without a point."""
+    value = value.item() if hasattr(value, "item") else value
     if isinstance(value, bytes):
         return value.decode()
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -14,7 +14,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from danlu.data.cells import canonical
 from danlu.data.places import split_sheet
 from danlu.errors import DanluError, did_you_mean, nearest
 from danlu.lookup import optional
@@ -47,8 +49,7 @@ def read_sheet(raw: bytes, path: str) -> Sheet:
     _, wanted = split_sheet(path)
     try:
         book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(raw))
-        name, choices = _choose(book, wanted, path)
-        sheet = book.get_sheet_by_name(name)
+        sheet, choices = _choose(book, wanted, path)
         rows: list[list[Any]] = sheet.to_python(skip_empty_area=False)
         merged = sheet.merged_cell_ranges or []
     except DanluError:
@@ -57,7 +58,7 @@ def read_sheet(raw: bytes, path: str) -> Sheet:
         raise DanluError("DL100", where=path, reason=f"{type(error).__name__}: {error}".splitlines()[0]) from error
     if not rows:
         raise DanluError("DL102", where=path)
-    errors = _error_cells(raw, name)
+    errors = _error_cells(raw, sheet.name)
     top, said = _begin(rows, {at for at, _ in errors.items()})
     choices += said
     wrong = {r for r, _ in errors}
@@ -66,25 +67,27 @@ def read_sheet(raw: bytes, path: str) -> Sheet:
     return _cut(rows, kept, errors, choices)
 
 
-def _choose(book: Any, wanted: str | None, path: str) -> tuple[str, list[Choice]]:
-    """The sheet's name; said when there are several."""
+def _choose(book: Any, wanted: str | None, path: str) -> tuple[Any, list[Choice]]:
+    """The sheet; said when there are several."""
     seen = [m.name for m in book.sheets_metadata if str(m.visible).endswith("Visible") and str(m.typ).endswith("Sheet")]
     names = [m.name for m in book.sheets_metadata]
     if wanted is not None:
         if wanted in names:
-            return wanted, []
+            return book.get_sheet_by_name(wanted), []
         folded = {n.casefold().strip(): n for n in names}
         if wanted.casefold().strip() in folded:
-            return folded[wanted.casefold().strip()], []
+            return book.get_sheet_by_name(folded[wanted.casefold().strip()]), []
         near = nearest(wanted, names) or names[0]
         line = f"{split_sheet(path)[0]}:{near}"
         raise DanluError("DL143", where=path, name=wanted, near=did_you_mean(wanted, names), line=line)
-    filled = [n for n in seen or names if book.get_sheet_by_name(n).total_height]
-    name = (filled or seen or names)[0]
-    if len(filled) < 2:
-        return name, []
-    others = ", ".join(n for n in filled if n != name)
-    return name, [Choice("sheet", name, say("sheet.first", others=others, line=f"{Path(path).name}:{filled[-1]}"))]
+    sheet = next((s for n in seen or names if (s := book.get_sheet_by_name(n)).end is not None), None)
+    if sheet is None:
+        raise DanluError("DL102", where=path)
+    others = [n for n in seen if n != sheet.name]
+    if not others:
+        return sheet, []
+    line = f"{Path(path).name}:{others[-1]}"
+    return sheet, [Choice("sheet", sheet.name, say("sheet.first", others=", ".join(others), line=line))]
 
 
 def _begin(rows: Sequence[Sequence[Any]], wrong: set[tuple[int, int]]) -> tuple[int, list[Choice]]:
@@ -123,7 +126,7 @@ def _cut(rows: list[list[Any]], kept: list[int], errors: dict[tuple[int, int], s
     for c in range(width):
         values = [rows[r][c] for r in kept]
         if c in wrong_columns or any(v != _EMPTY for v in values):
-            columns.append(pa.array(_texts(values), pa.string()))
+            columns.append(_texts(values))
             places.append(c)
     empty = len(rows) - kept[0] - len(kept)
     if empty:
@@ -134,8 +137,17 @@ def _cut(rows: list[list[Any]], kept: list[int], errors: dict[tuple[int, int], s
     return Sheet(cells, lines, found, tuple(_letter(c) for c in places), tuple(choices))
 
 
-def _texts(values: list[Any]) -> list[str]:
-    return [v.strip() if type(v) is str else _WRITE.get(type(v), str)(v) for v in values]
+def _texts(values: list[Any]) -> pa.Array:
+    """A column's cells as text; a stretch of numbers, which most are, at once."""
+    head = next((i for i, v in enumerate(values) if type(v) is float), len(values))
+    body = values[head:]
+    if not all(type(v) is float or v == _EMPTY for v in body):
+        head, body = len(values), []
+    texts = pa.array([v.strip() if type(v) is str else _WRITE.get(type(v), str)(v) for v in values[:head]], pa.string())
+    if not body:
+        return texts
+    numbers = np.array([np.nan if v == _EMPTY else v for v in body], dtype=np.float64)
+    return pa.concat_arrays([texts, pc.fill_null(canonical(numbers), _EMPTY)])
 
 
 def _number(value: float) -> str:
