@@ -108,7 +108,7 @@ def test_a_column_of_numbers_and_dates_is_what_pandas_reads(workdir: Path) -> No
     data = opened(path)
     kinds = {f.name: f.kind for f in data.schema.fields}
     assert kinds == {"price": "number", "sold": "category", "when": "number", "label": "category"}
-    frame = pd.read_excel(path)
+    frame = pd.read_excel(path, engine="openpyxl")
     from danlu.data.cells import to_days, to_numbers
 
     table = read_table(path, Settings())
