@@ -181,3 +181,15 @@ def test_rows_keep_every_cell(rows: list[tuple[Any, Any]]) -> None:
         same_kind = len({type(v) for v in given_cells if v is not None}) <= 1
         expected = given_cells if same_kind else found
         assert found == expected
+
+
+def test_rows_that_the_users_own_code_collates_are_samples() -> None:
+    samples = [{"tokens": ["a", "b"][: 1 + i % 2], "label": i % 2} for i in range(40)]
+    assert is_table(samples)
+
+    def collate(batch: list[dict[str, Any]]) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.tensor([[float(len(b["tokens"]))] for b in batch]), torch.tensor([b["label"] for b in batch])
+
+    loader = torch.utils.data.DataLoader(samples, 8, collate_fn=collate)  # type: ignore[arg-type]
+    data = load_data(loader, None, None, Settings(), layout="columns", own_model=True)
+    assert (data.schema.origin, data.schema.inputs[0].shape) == ("dataset", (1,))

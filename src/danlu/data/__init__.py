@@ -74,7 +74,7 @@ def load_data(data: Any, test: Any, val: Any, settings: Settings, *, layout: Lay
     brought = {name for each in (loader, *held_out.values()) for name in each}
     if _all_rows(data, test, val) and not brought & {"collate_fn", "sampler", "batch_sampler"}:
         opened = _open_rows(data, test, val, settings, name=name, own_model=own_model)
-    elif is_table(data):
+    elif is_table(data) and "collate_fn" not in brought:  # rows as dicts that the user's own code makes into batches
         opened = _open_table(data, test, val, settings, layout=layout)
     else:
         train, test, val = (_as_dataset(d, name) for d in (data, test, val))
