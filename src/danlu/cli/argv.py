@@ -70,8 +70,7 @@ def _call(verb: Verb, given: dict[str, Any]) -> Call:
     settings = {k: _value(k, v) for k, v in given.items() if k in RULES}
     arguments = {k: v for k, v in given.items() if k not in RULES}
     make_settings(settings, "flag")  # every wrong value is a usage error, said before torch is imported
-    if verb.settings:
-        arguments |= settings
+    arguments |= {k: v for k, v in settings.items() if verb.settings or k in verb.flags}
     return Call(verb.name, _ARGUMENTS[verb.name](verb, places, arguments), mode, debug)
 
 

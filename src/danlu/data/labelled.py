@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -96,6 +97,7 @@ def _is_table_file(data: Any) -> bool:
 
 def _table(schema: Schema, source: Any, settings: Settings) -> Labelled:
     from danlu.data.encode import encode_rows, prepare_table, unseen_categories
+    from danlu.data.groups import aside
     from danlu.data.tables import settle
 
     table = table_of(schema, source, settings)
@@ -106,7 +108,8 @@ def _table(schema: Schema, source: Any, settings: Settings) -> Labelled:
     if not good:
         raise DanluError("DL173", where=table.path, where_from=table.path)
     names = tuple(table.name(i) for i in good)
-    rows = Columns(tensors, prepare=prepare_table(schema), names=names.__getitem__)
+    beside = aside(table, settings.slice, np.asarray(good))
+    rows = Columns(tensors, None, prepare_table(schema), names.__getitem__, None, beside)
     return Labelled(rows, (*table.bad, *bad), note=unseen_categories(schema, table))
 
 

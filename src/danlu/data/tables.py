@@ -29,6 +29,7 @@ from danlu.data.encode import (
     to_tensors,
     unseen_categories,
 )
+from danlu.data.groups import aside
 from danlu.data.infer import infer
 from danlu.data.split import TEST_SHARE, VAL_SHARE, content_of
 from danlu.data.split import split as split_rows
@@ -62,7 +63,7 @@ def open_tables(
         fields, more = _without_large(fields, table.path)
         said += more
     schema = Schema(fields, task, layout, "table")
-    rows = _columns(schema, cells, table)
+    rows = _columns(schema, cells, table, settings if test is None else None)
     parts_of = {"train": rows.take(parts[0]), "val": rows.take(parts[1]), "test": rows.take(parts[2])}
     bad = [*table.bad, *cells.bad]
     choices = (*table.choices, *choices, *said)
@@ -168,14 +169,16 @@ def _without_large(fields: tuple[Field, ...], path: str) -> tuple[tuple[Field, .
     return fields, [Choice("left out", name, text) for name, text in why.items()]
 
 
-def _columns(schema: Schema, cells: Cells, table: Table) -> Columns:
+def _columns(schema: Schema, cells: Cells, table: Table, settings: Settings | None) -> Columns:
+    """``settings`` say by which columns these rows' test is sliced; None where they have no test rows among them."""
     kept = np.flatnonzero(cells.ok)
     tensors = to_tensors(schema, cells, with_target=True)
     places = replace(table, columns=pa.table({}))  # names need the lines only, not the cells
     exact = None
     if schema.task == "regression":
         exact = torch.from_numpy(np.stack([cells.numbers[f.name][kept] for f in schema.targets], 1).astype(np.float64))
-    return Columns(tensors, prepare=prepare_table(schema), names=partial(_name, places, kept), exact=exact)
+    beside = aside(table, settings.slice, kept) if settings is not None else None
+    return Columns(tensors, None, prepare_table(schema), partial(_name, places, kept), exact, beside)
 
 
 def _name(table: Table, kept: np.ndarray, row: int) -> str:
@@ -190,7 +193,8 @@ def _open_more(schema: Schema, source: Any, part: str, settings: Settings) -> tu
     cells = read_cells(schema.fields, table, with_target=True)
     refuse_unknown_classes(schema, cells, part, table.path)
     settle(cells.bad, table, settings)
-    return _columns(schema, cells, table), [*table.bad, *cells.bad], unseen_categories(schema, table)
+    beside = settings if part == "test" else None
+    return _columns(schema, cells, table, beside), [*table.bad, *cells.bad], unseen_categories(schema, table)
 
 
 def _is_text(source: Any) -> bool:
