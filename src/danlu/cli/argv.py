@@ -270,7 +270,7 @@ def _pattern(verb: Verb, places: Sequence[str]) -> str:
     suffixes = {Path(p).suffix for p in places}
     if len(verb.places) < 2 or len(suffixes) > 1 or not all(Path(p).is_file() for p in places):
         return ""
-    return f'danlu {verb.name} "{os.path.commonprefix(places)}*{suffixes.pop()}"'
+    return f'danlu {verb.name} "{os.path.commonprefix(places)}*{suffixes.pop()}"'  # noqa: RUF071 - by characters
 
 
 def _too_many(verb: Verb, word: str, line: str = "") -> DanluError:
