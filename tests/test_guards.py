@@ -33,7 +33,7 @@ LEVELS = (
     ("record",),
     ("session",),
     ("beside", "showing"),
-    ("finish", "opening"),
+    ("finish", "looking", "opening"),
     ("api",),
     ("cli",),
     ("__main__", "danlu"),
@@ -43,7 +43,7 @@ SIBLINGS_APART = (LEVEL["data"], LEVEL["loop"])  # on these levels no room impor
 
 PUBLIC = {
     "DanluError", "Epoch", "Interrupted", "Loader", "Prediction", "Predictor", "Run", "Settings", "Stepped",
-    "demo", "load", "load_weights", "resume", "save_weights", "step", "steps", "test", "train",
+    "demo", "load", "load_weights", "look", "resume", "save_weights", "step", "steps", "test", "train",
 }  # fmt: skip
 
 HEAVY = {"torch", "numpy", "pyarrow", "PIL", "pandas", "torchvision"}

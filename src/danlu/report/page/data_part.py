@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from danlu.report.page.bars import stacked
 from danlu.report.page.contents import BadRow, ClassBars, Data, Duplicate, FieldRow, Part
 from danlu.report.page.samples import picture, place, samples
-from danlu.report.page.tables import heading, shown_of, table
+from danlu.report.page.tables import facts, heading, shown_of, table
 from danlu.report.page.words import both, count, known, name, show, tr
 
 MOST_FIELDS, MOST_CLASSES, MOST_BAD, MOST_SAMPLES = 400, 240, 100, 48
@@ -16,6 +16,7 @@ DIM_ROLES = ("ignored", "id")
 
 def data(contents: Data) -> str:
     out = [parts(contents.parts)] if contents.parts else []
+    out += [facts(contents.facts)] if contents.facts else []
     if contents.fields:
         out += [heading(tr("page.fields")), fields(contents.fields)]
     most = MOST_CLASSES // max(1, len(contents.classes))
@@ -43,14 +44,16 @@ def parts(found: Sequence[Part]) -> str:
 
 def fields(found: Sequence[FieldRow]) -> str:
     """Inputs and targets first as they come; what is left out stays in its place, dimmed."""
-    columns = [("name", "t"), ("role", "t"), ("kind", "t"), ("missing", "n"), ("classes", "n"), ("why", "w")]
+    columns = [("name", "t"), ("role", "t"), ("kind", "t"), ("missing", "n"), ("classes", "n"), ("values", "t")]
+    columns.append(("why", "w"))
     rows = []
     for f in found[:MOST_FIELDS]:
         dim = "dim" if f.role in DIM_ROLES else "target" if f.role == "target" else ""
         missing = count(f.missing) if f.missing is not None else ""
         number = count(f.classes) if f.classes is not None else ""
         role = f'<span class="role {dim}">{show(known("role", f.role), 40)}</span>'
-        rows.append([name(f.name, 60), role, show(known("kind", f.kind), 40), missing, number, show(f.why, 300)])
+        rows.append([name(f.name, 60), role, show(known("kind", f.kind), 40), missing, number])
+        rows[-1] += [show(f.values, 120), show(f.why, 300)]
     kept = [i for i in range(len(columns)) if i < 3 or any(row[i] for row in rows)]
     heads = [tr(f"page.field.{columns[i][0]}") for i in kept]
     body, kinds = [[row[i] for i in kept] for row in rows], "".join(columns[i][1] for i in kept)

@@ -1,0 +1,322 @@
+"""Data looked at as training would open them, except that nothing bad stops the looking."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from danlu.data import load_data, order
+from danlu.data.columns import Columns, Data
+from danlu.data.duplicates import copies_of_training, distinct_enough
+from danlu.data.folder import table_files
+from danlu.data.infer import without_target
+from danlu.data.kinds import is_table
+from danlu.data.paths import existing, is_idx_pair, rows_of_path
+from danlu.data.profile import Profile
+from danlu.data.split import content_of
+from danlu.data.table import Table, read_table
+from danlu.doubts import Doubt, doubts_of_data
+from danlu.errors import DanluError
+from danlu.looking.folders import Pictures, open_pictures
+from danlu.looking.found import Column, Copies, Fact, FoundData
+from danlu.looking.leaks import leaks
+from danlu.looking.tables import columns_of, like_ids
+from danlu.looking.training import chosen
+from danlu.lookup import is_reference
+from danlu.plan import Asked
+from danlu.settings import Settings, changed, spell
+from danlu.showing.samples import Gallery
+from danlu.showing.texts import told
+from danlu.types import Bad, Field
+
+SAMPLES = 12
+EXAMPLES = 12
+BINS = 24
+
+
+def look_at_data(asked: Asked, *, whole: bool = False) -> FoundData:
+    """Everything training would see in the data, and what keeps it from beginning; see ``danlu.look``.
+
+    ``whole``: every image file is opened. Raises what training raises where there is nothing at all to look at.
+    """
+    source = str(asked.data) if isinstance(asked.data, (str, Path)) else type(asked.data).__name__
+    path = _image_folder(asked.data)
+    if path is not None:
+        pictures = open_pictures(path, asked.test, asked.val, asked.settings, whole=whole)
+        return _found(asked, pictures.data, source, pictures, pictures.errors)
+    lenient = replace(asked.settings, on_bad="skip", bad_limit=1.0)
+    errors: list[DanluError] = []
+    data = _load(asked.data, asked.test, asked.val, lenient, errors)
+    if data is None and (asked.test is not None or asked.val is not None):
+        data = _load(asked.data, None, None, lenient, errors)
+    if data is not None:
+        return _found(asked, data, source, None, tuple(errors))
+    table = _table(asked.data, lenient)
+    if table is None:
+        raise errors[0]
+    return _of_columns(asked, table, source, errors[-1])
+
+
+def _load(data: Any, test: Any, val: Any, settings: Settings, errors: list[DanluError]) -> Data | None:
+    try:
+        return load_data(data, test, val, settings, layout="columns", own_model=False)
+    except DanluError as error:
+        errors.append(error)
+        return None
+
+
+def _image_folder(data: Any) -> Path | None:
+    """The folder where ``data`` is one of images by class: of these only a sample is opened."""
+    if not isinstance(data, (str, Path)) or is_reference(data):
+        return None
+    path = existing(data)
+    return path if path.is_dir() and not table_files(path) and not rows_of_path(path) else None
+
+
+def _table(data: Any, settings: Settings) -> Table | None:
+    """The rows and columns of a table; None for what is none."""
+    source = data[0] if isinstance(data, tuple) and data and not is_idx_pair(data) else data
+    if isinstance(source, (str, Path)):
+        path = Path(source).expanduser()
+        source = table_files(path).get("train", path) if path.is_dir() else path
+        if not source.is_file():
+            return None
+    elif not (is_table(source) or isinstance(source, Table)):
+        return None
+    try:
+        return read_table(source, settings)
+    except DanluError:
+        return None
+
+
+def _of_columns(asked: Asked, table: Table, source: str, error: DanluError) -> FoundData:
+    """What a table holds, where training cannot begin: above all where nobody said what to predict."""
+    columns, _ = columns_of(table, without_target(table))
+    bad = tuple(table.bad)
+    name = Path(table.path).name.partition(".")[0] or "table"
+    fix = _commands(asked, source, len(bad), len(table) + len(bad), target=error.code == "DL111")
+    rows = {"all": len(table)}
+    return FoundData(name, source, "table", rows, columns=columns, bad=bad, findings=(error,), commands=fix)
+
+
+def _found(
+    asked: Asked, data: Data, source: str, pictures: Pictures | None, errors: tuple[DanluError, ...]
+) -> FoundData:
+    schema = data.schema
+    parts = {name: getattr(data, name) for name in ("train", "val", "test")}
+    rows = {name: len(part) for name, part in parts.items() if part is not None and hasattr(part, "__len__")}
+    bad = pictures.bad if pictures is not None else data.bad
+    table = _table(asked.data, replace(asked.settings, on_bad="skip", bad_limit=1.0))
+    table = table if schema.origin == "table" else None
+    columns, profiles = columns_of(table, schema.fields) if table is not None else (_elements(data), {})
+    targets = {name: data.targets(name) for name in rows}
+    copies = _copies(data, pictures, targets)
+    findings: list[Doubt | DanluError] = [*errors, *_bad_rows(bad, rows, asked.settings)]
+    findings += _doubts(asked.settings, data, pictures, targets.get("train"))
+    findings += _suspects(data, columns, profiles, copies)
+    facts = list(pictures.facts) if pictures is not None else []
+    return FoundData(
+        name=data.name,
+        source=source,
+        origin=schema.origin,
+        rows=rows,
+        task=schema.task,
+        target=", ".join(f.name for f in schema.targets),
+        classes=schema.classes,
+        counts=_counts(schema.classes, targets),
+        histogram=_histogram(data),
+        columns=columns,
+        facts=(*facts, *_sizes(data)),
+        choices=tuple(c for c in data.choices),
+        chosen=chosen(data, asked.settings),
+        bad=tuple(bad),
+        copies=copies,
+        findings=tuple(findings),
+        gallery=_gallery(data, asked.settings, targets.get("train")),
+        commands=_commands(asked, source, len(bad), sum(rows.values()) + len(bad)),
+    )
+
+
+# ---- what is in it
+
+
+def _elements(data: Data) -> tuple[Column, ...]:
+    """The elements of a sample that is no table's row."""
+    out = []
+    for f in data.schema.fields:
+        shape = " × ".join(map(str, f.shape))
+        out.append(Column(f.name, f.kind, f.role, f.why, values=f"{f.dtype} {shape}".strip()))
+    return tuple(out)
+
+
+def _sizes(data: Data) -> list[Fact]:
+    image = next((f for f in data.schema.inputs if f.kind == "image" and len(f.shape) == 3), None)
+    if image is None:
+        return []
+    channels, height, width = image.shape
+    return [Fact("model_sees", told("look.model_sees", width=width, height=height, channels=channels))]
+
+
+def _counts(classes: tuple[str, ...], targets: Mapping[str, Tensor | None]) -> tuple[tuple[int, ...], ...]:
+    """Rows of each class in each part; empty where some part's labels are not known without reading it."""
+    known = [t for t in targets.values() if t is not None]
+    if not classes or len(known) < len(targets):
+        return ()
+    if all(t.ndim == 2 and t.shape[1] == len(classes) for t in known):  # several labels a row
+        sums = [(t > 0.5).sum(0).tolist() for t in known]
+        return tuple(tuple(int(s[k]) for s in sums) for k in range(len(classes)))
+    if any(t.ndim != 1 or t.is_floating_point() for t in known):
+        return ()
+    counted = [torch.bincount(t[t >= 0], minlength=len(classes)).tolist() for t in known]
+    return tuple(tuple(int(c[k]) for c in counted) for k in range(len(classes)))
+
+
+def _histogram(data: Data) -> tuple[tuple[float, float, int], ...]:
+    """The training rows' target, where it is one column of numbers."""
+    if data.schema.task != "regression" or not isinstance(data.train, Columns) or data.train.exact is None:
+        return ()
+    truth = data.train.truth(torch.arange(len(data.train)))
+    if truth is None or truth.ndim != 2 or truth.shape[1] != 1:
+        return ()
+    values = truth[:, 0].numpy()
+    counts, edges = np.histogram(values[np.isfinite(values)], BINS)
+    return tuple((float(a), float(b), int(n)) for a, b, n in zip(edges, edges[1:], counts))
+
+
+def _gallery(data: Data, settings: Settings, targets: Tensor | None) -> tuple[Any, ...]:
+    if not hasattr(data.train, "__len__") or not hasattr(data.train, "__getitem__"):
+        return ()
+    gallery = Gallery(data.train, data.schema)
+    rows = order.permutation(settings.seed, 0, len(gallery))[:SAMPLES].tolist()
+    names = data.schema.classes
+    whole = targets is not None and targets.ndim == 1 and not targets.is_floating_point() and bool(names)
+    labels = [names[int(targets[i])] if whole and targets is not None else "" for i in rows]
+    return tuple(gallery.sample(i, label) for i, label in zip(rows, labels))
+
+
+# ---- what is doubtful
+
+
+def _bad_rows(bad: tuple[Bad, ...], rows: Mapping[str, int], settings: Settings) -> list[Doubt]:
+    """Training stops at these: the flags with which it goes on without them."""
+    if not bad:
+        return []
+    line = _skipping(len(bad), sum(rows.values()) + len(bad), settings)
+    return [Doubt("warning", DanluError("DL346", bad[0].where, count=f"{len(bad):,}", first=bad[0].why, line=line))]
+
+
+def _skipping(bad: int, total: int, settings: Settings) -> str:
+    enough = min(1.0, -(-bad * 1000 // max(1, total)) / 1000)
+    return "--on-bad skip" + (f" --bad-limit {enough:g}" if enough > settings.bad_limit else "")
+
+
+def _doubts(settings: Settings, data: Data, pictures: Pictures | None, target: Tensor | None) -> list[Doubt]:
+    known = target if data.schema.task == "classification" and target is not None and target.ndim == 1 else None
+    across = copies_of_training(data) if pictures is None else _copied_files(pictures)
+    return doubts_of_data(data, data.schema.classes, known, across, weighted=settings.class_weights is not None)
+
+
+def _copied_files(pictures: Pictures) -> list[Any]:
+    from danlu.data.duplicates import Copies as Across
+
+    train = pictures.content["train"].tolist()
+    first = {number: i for i, number in reversed(list(enumerate(train)))}
+    found = []
+    for part in ("val", "test"):
+        numbers = pictures.content[part].tolist() if part in pictures.content else []
+        same = [(i, first[number]) for i, number in enumerate(numbers) if number in first]
+        if same:
+            found.append(Across(part, len(same), len(numbers), tuple(same[:EXAMPLES])))
+    return found
+
+
+def _suspects(data: Data, columns: tuple[Column, ...], profiles: dict[str, Profile], copies: Copies) -> list[Doubt]:
+    found = []
+    for leak in _leaks(data):
+        facts = {"score": f"{leak.score:.1%}", "guess": f"{leak.guess:.1%}", "column": leak.column}
+        if data.schema.task == "regression":
+            facts |= {"score": f"R² {leak.score:.3f}", "guess": "R² 0"}
+        found.append(Doubt("warning", DanluError("DL343", leak.column, **facts)))
+    found += [Doubt("note", DanluError("DL344", name, column=name)) for name in like_ids(columns, profiles)]
+    if copies.conflicts:
+        where = ", ".join(f"{a} = {b}" for a, b in copies.conflict_examples[:2])
+        found.append(Doubt("warning", DanluError("DL345", where, count=f"{copies.conflicts:,}")))
+    return found
+
+
+def _leaks(data: Data) -> list[Any]:
+    schema, train = data.schema, data.train
+    target = data.targets("train")
+    if schema.origin != "table" or not isinstance(train, Columns) or target is None or target.ndim != 1:
+        return []
+    numbers, codes = train.column(0).numpy(), train.column(1).numpy()
+    inputs: dict[str, np.ndarray] = {}
+    for kind, values in (("number", numbers.astype(np.float64)), ("category", codes)):
+        fields: list[Field] = [f for f in schema.inputs if f.kind == kind]
+        inputs |= {f.name: values[:, i] for i, f in enumerate(fields)}
+    classes = schema.task == "classification"
+    return leaks(inputs, target.numpy(), classes=classes) if classes or schema.task == "regression" else []
+
+
+def _copies(data: Data, pictures: Pictures | None, targets: Mapping[str, Tensor | None]) -> Copies:
+    """Rows with an earlier row's very inputs, part by part; nothing where rows repeat because few are possible."""
+    inside: dict[str, int] = {}
+    examples: list[tuple[str, str]] = []
+    conflicts: list[tuple[str, str]] = []
+    count = 0
+    for name, target in targets.items():
+        part = getattr(data, name)
+        content = pictures.content.get(name) if pictures is not None else _content(part)
+        if content is None or not len(content) or not distinct_enough(content):
+            continue
+        numbers = content.numpy()
+        _, first, group = np.unique(numbers, return_index=True, return_inverse=True)
+        earlier = first[group]
+        again = np.flatnonzero(earlier != np.arange(len(numbers)))
+        if not len(again):
+            continue
+        inside[name] = len(again)
+        examples += [(part.name(int(i)), part.name(int(earlier[i]))) for i in again[:EXAMPLES]]
+        if target is not None and target.ndim == 1 and not target.is_floating_point():
+            labels = target.numpy()
+            other = again[labels[again] != labels[earlier[again]]]
+            count += len(other)
+            conflicts += [(part.name(int(i)), part.name(int(earlier[i]))) for i in other[:EXAMPLES]]
+    return Copies(inside, tuple(examples[:EXAMPLES]), count, tuple(conflicts[:EXAMPLES]))
+
+
+def _content(part: Any) -> Tensor | None:
+    if not isinstance(part, Columns) or len(part.tensors) < 2 or part.tensors[0].device.type != "cpu":
+        return None
+    return content_of(*(part.column(i) for i in range(len(part.tensors) - 1)))
+
+
+# ---- what to type
+
+
+def _commands(asked: Asked, source: str, bad: int, total: int, *, target: bool = False) -> tuple[str, ...]:
+    """The line that trains on just this; nothing where the data are objects of a program."""
+    given = [asked.data] if asked.test is None else [asked.data, asked.test]
+    if not all(isinstance(g, (str, Path)) for g in given):
+        return ()
+    words = ["danlu", "train", shlex.quote(source), *(shlex.quote(str(g)) for g in given[1:])]
+    if isinstance(asked.val, (str, Path)):
+        words += ["--val", shlex.quote(str(asked.val))]
+    settings = changed(asked.settings)
+    settings.pop("lang", None)
+    words += [_flag(name, value) for name, value in settings.items()]
+    words += ["--target", "COLUMN"] if target else []
+    words += [_skipping(bad, total, asked.settings)] if bad and asked.settings.on_bad != "skip" else []
+    return (" ".join(words),)
+
+
+def _flag(name: str, value: Any) -> str:
+    flag, space, rest = spell(name, value, "flag").partition(" ")
+    return flag + space + (shlex.quote(rest) if rest else "")

@@ -1,0 +1,83 @@
+"""Which of the three a person means: data, a run, or a model; and how to say it where that is not clear."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any, get_args
+
+from torch import nn
+
+from danlu import models
+from danlu.data.paths import existing
+from danlu.errors import DanluError, did_you_mean, nearest
+from danlu.looking.found import What
+from danlu.looking.nets import is_model_name
+from danlu.lookup import is_reference, resolve
+from danlu.report.page.contents import Text
+from danlu.showing.texts import told
+
+RUN_FILES = ("run.toml", "metrics.jsonl")
+MODEL_FILES = ("config.json", "schema.json")
+
+
+def kind_of(given: Any, wanted: str | None = None) -> tuple[What, Text]:
+    """What ``given`` is, and a line for the person where it might have been another. ``wanted`` decides.
+
+    DL150 where a path does not exist, DL270 where it is nearly a model's name, DL348 for a ``wanted`` that is none.
+    """
+    if wanted is not None:
+        if wanted not in get_args(What):
+            line = nearest(wanted, get_args(What)) or "data"
+            raise DanluError("DL348", where=f"kind={wanted!r}", kind=wanted, line=line)
+        return wanted, ""  # type: ignore[return-value]
+    if isinstance(given, nn.Module) or (isinstance(given, type) and issubclass(given, nn.Module)):
+        return "model", ""
+    if not isinstance(given, (str, Path)):
+        return "data", ""
+    if is_reference(given):
+        found = resolve(str(given))
+        is_model = isinstance(found, nn.Module) or (isinstance(found, type) and issubclass(found, nn.Module))
+        return ("model" if is_model else "data"), ""
+    path = Path(given).expanduser()
+    if path.exists() or path.is_symlink():
+        found_kind = _of_path(path)
+        if is_model_name(str(given)):
+            return found_kind, told("look.or_model", name=str(given), kind=told(f"look.is.{found_kind}"))
+        return found_kind, _or(path, found_kind)
+    if is_model_name(str(given)):
+        return "model", ""
+    return _missing(str(given)), ""
+
+
+def _of_path(path: Path) -> What:
+    if path.name == "run.toml" and path.is_file():
+        return "run"
+    if path.is_file() and path.name == "latest":  # where there are no links
+        return "run"
+    if all((path / name).is_file() for name in MODEL_FILES):
+        return "model"
+    if any((path / name).is_file() for name in RUN_FILES) or (path / "model" / MODEL_FILES[0]).is_file():
+        return "run"
+    return "data"
+
+
+def _or(path: Path, kind: What) -> Text:
+    """A run's folder holds a model too."""
+    if kind == "run" and (path / "model" / MODEL_FILES[0]).is_file():
+        return told("look.or_layers", line=f"danlu look {shlex.quote(str(path / 'model'))}")
+    return ""
+
+
+def _missing(name: str) -> What:
+    """Neither a path nor a name: the error with what is nearest."""
+    try:
+        existing(name)
+    except DanluError as error:
+        near = nearest(name, models.MODELS)
+        if not error.facts["near"] and near and "." not in name and "/" not in name:
+            raise DanluError(
+                "DL270", where=name, name=name, near=did_you_mean(name, models.MODELS), line=near
+            ) from None
+        raise
+    return "data"
