@@ -46,7 +46,7 @@ def open_folder(path: Path, test: Any, val: Any, settings: Settings) -> Data:
         raise DanluError("DL154", where=str(path), name=names[0], rows=len(train.paths))
     for files in parts.values():
         check_classes(files, names)
-    empty = [f.name for f in _sub_folders(folders["train"]) if f.name not in names]
+    empty = empty_folders(folders["train"], names)
     if empty:
         choices.append(Choice("ignored", some(empty), say("data.folder.no_images")))
     choices.append(Choice("classes", f"{len(names)}: {some(names, 8)}", say("data.classes.folders")))
@@ -88,6 +88,11 @@ def part_folders(path: Path) -> tuple[dict[str, Path], list[Choice]]:
     if empty:
         choices.append(Choice("ignored", some(empty), say("data.folder.no_images")))
     return found, choices
+
+
+def empty_folders(path: Path, names: Sequence[str]) -> list[str]:
+    """The folders beside those of the classes ``names``: they hold no image."""
+    return [f.name for f in _sub_folders(path) if f.name not in names]
 
 
 def _sub_folders(path: Path) -> list[Path]:

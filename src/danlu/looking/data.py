@@ -121,6 +121,7 @@ def _found(
     findings: list[Doubt | DanluError] = [*errors, *_bad_rows(bad, rows, asked.settings)]
     findings += _doubts(asked.settings, data, pictures, targets.get("train"))
     findings += _suspects(data, columns, profiles, copies)
+    findings.sort(key=_loudness)
     facts = list(pictures.facts) if pictures is not None else []
     return FoundData(
         name=data.name,
@@ -142,6 +143,10 @@ def _found(
         gallery=_gallery(data, asked.settings, targets.get("train")),
         commands=_commands(asked, source, len(bad), sum(rows.values()) + len(bad)),
     )
+
+
+def _loudness(finding: Doubt | DanluError) -> int:
+    return 0 if isinstance(finding, DanluError) else 1 if finding.severity == "warning" else 2
 
 
 # ---- what is in it
@@ -246,7 +251,7 @@ def _suspects(data: Data, columns: tuple[Column, ...], profiles: dict[str, Profi
         found.append(Doubt("warning", DanluError("DL343", leak.column, **facts)))
     found += [Doubt("note", DanluError("DL344", name, column=name)) for name in like_ids(columns, profiles)]
     if copies.conflicts:
-        where = ", ".join(f"{a} = {b}" for a, b in copies.conflict_examples[:2])
+        where = ", ".join(f"{a} = {b}" for _, a, b in copies.conflict_examples[:2])
         found.append(Doubt("warning", DanluError("DL345", where, count=f"{copies.conflicts:,}")))
     return found
 
@@ -268,13 +273,16 @@ def _leaks(data: Data) -> list[Any]:
 def _copies(data: Data, pictures: Pictures | None, targets: Mapping[str, Tensor | None]) -> Copies:
     """Rows with an earlier row's very inputs, part by part; nothing where rows repeat because few are possible."""
     inside: dict[str, int] = {}
-    examples: list[tuple[str, str]] = []
-    conflicts: list[tuple[str, str]] = []
+    examples: list[tuple[str, str, str]] = []
+    conflicts: list[tuple[str, str, str]] = []
     count = 0
+    contents = pictures.content if pictures is not None else {name: _content(getattr(data, name)) for name in targets}
+    known = [content for content in contents.values() if content is not None]
+    if not known or (pictures is None and not distinct_enough(torch.cat(known))):
+        return Copies()
     for name, target in targets.items():
-        part = getattr(data, name)
-        content = pictures.content.get(name) if pictures is not None else _content(part)
-        if content is None or not len(content) or not distinct_enough(content):
+        part, content = getattr(data, name), contents.get(name)
+        if content is None or not len(content):
             continue
         numbers = content.numpy()
         _, first, group = np.unique(numbers, return_index=True, return_inverse=True)
@@ -283,12 +291,12 @@ def _copies(data: Data, pictures: Pictures | None, targets: Mapping[str, Tensor 
         if not len(again):
             continue
         inside[name] = len(again)
-        examples += [(part.name(int(i)), part.name(int(earlier[i]))) for i in again[:EXAMPLES]]
+        examples += [(name, part.name(int(i)), part.name(int(earlier[i]))) for i in again[:EXAMPLES]]
         if target is not None and target.ndim == 1 and not target.is_floating_point():
             labels = target.numpy()
             other = again[labels[again] != labels[earlier[again]]]
             count += len(other)
-            conflicts += [(part.name(int(i)), part.name(int(earlier[i]))) for i in other[:EXAMPLES]]
+            conflicts += [(name, part.name(int(i)), part.name(int(earlier[i]))) for i in other[:EXAMPLES]]
     return Copies(inside, tuple(examples[:EXAMPLES]), count, tuple(conflicts[:EXAMPLES]))
 
 

@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from danlu.data.arrays import split_choice
+from danlu.data.arrays import some, split_choice
 from danlu.data.columns import Data
 from danlu.data.files import LOOKED_AT, Files, image_shape
-from danlu.data.folder import check_classes, class_order, no_images, part_folders, scan
+from danlu.data.folder import check_classes, class_order, empty_folders, no_images, part_folders, scan
 from danlu.data.images import ImageFiles, decode, threaded
 from danlu.data.paths import existing
 from danlu.data.prepare import prepare
@@ -80,6 +80,9 @@ def open_pictures(path: Path, test: Any, val: Any, settings: Settings, *, whole:
             errors.append(error)
             known = [i for i, c in enumerate(files.classes) if c in set(names)]
             parts[part] = files.take(torch.tensor(known, dtype=torch.int64))
+    empty = empty_folders(folders["train"], names)
+    if empty:
+        choices.append(Choice("ignored", some(empty), say("data.folder.no_images")))
     parts = {"train": train, **{part: files for part, files in parts.items() if files.paths}}
     every = [p for files in parts.values() for p in files.paths]
     sizes = [_bytes(p) for p in every]
@@ -139,9 +142,9 @@ def _split(
     except DanluError:  # too few files: training says so
         return parts, numbers, []
     out, of_part = dict(parts), dict(numbers)
-    for part, some in zip(("train", "val", "test"), rows):
+    for part, picked in zip(("train", "val", "test"), rows):
         if part == "train" or part not in parts:
-            out[part], of_part[part] = train.take(some), known[some]
+            out[part], of_part[part] = train.take(picked), known[picked]
     return out, of_part, [split_choice(*(len(r) for r in rows), stratified=True)]
 
 
@@ -240,7 +243,7 @@ def _problem(path: Path, shape: tuple[int, ...], settings: Settings) -> Bad | No
     try:
         decode(path, shape, settings.max_pixels)
     except DanluError as error:
-        return Bad(error.where, error.what)
+        return Bad(error.where, error.why or error.what)
     return None
 
 

@@ -43,9 +43,9 @@ class Copies:
     """Rows with the very inputs of an earlier row: in the same part, and with another answer than that one."""
 
     inside: Mapping[str, int] = field(default_factory=dict)  # part -> rows
-    examples: tuple[tuple[str, str], ...] = ()  # (row, the earlier one)
+    examples: tuple[tuple[str, str, str], ...] = ()  # (part, row, the earlier one)
     conflicts: int = 0
-    conflict_examples: tuple[tuple[str, str], ...] = ()
+    conflict_examples: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True)

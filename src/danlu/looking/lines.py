@@ -25,7 +25,8 @@ def of_data(found: FoundData, page: Page, html: str = "") -> list[str]:
     """The whole of it, section by section; what is empty has none."""
     out = [paint(printable(found.source), "bold", page.colour)]
     out += _overview(found, page)
-    out += _section("columns", column_table(found.columns, page), page)
+    if found.origin not in ("images", "idx"):  # a picture and its class: all is said above
+        out += _section("columns", column_table(found.columns, page), page)
     out += _section("classes", class_bars(found, page), page)
     out += _section("target", histogram(found, page), page)
     out += _section("copies", _copies(found, page), page)
@@ -150,7 +151,7 @@ def class_bars(found: FoundData, page: Page) -> list[str]:
     out = []
     for k, name in zip(shown, names):
         bar = pad(_bar(totals[k] / most, bar_room), bar_room)
-        empty = [say(f"page.part.{part}") for part, n in zip(found.rows, found.counts[k]) if not n]
+        empty = [say(f"look.rows.{part}", n="").strip() for part, n in zip(found.rows, found.counts[k]) if not n]
         note = (
             "  " + paint(say("look.none_in", parts=say("list.names").join(empty)), "red", page.colour) if empty else ""
         )
@@ -193,13 +194,14 @@ def _copies(found: FoundData, page: Page) -> list[str]:
         return []
     text = say("look.copies", parts=" + ".join(parts))
     lines = ["  " + (wrap(text, page.width, 2, 2) if page.columns else text)]
-    for one_, other in found.copies.examples[:MOST_COPIES]:
+    for _, one_, other in found.copies.examples[:MOST_COPIES]:
         lines.append("    " + cut_middle(printable(f"{one_} = {other}"), max(20, page.width - 4)))
     return lines
 
 
 def _bad(found: FoundData, page: Page) -> list[str]:
-    lines = [labelled("", b.where, b.why, page) for b in found.bad[:MOST_BAD]]
+    said = [printable(say("line.note", text=b.where, note=b.why)) for b in found.bad[:MOST_BAD]]
+    lines = ["  " + (wrap(text, page.width, 4, 2) if page.columns else text) for text in said]
     return lines + _more(len(found.bad) - MOST_BAD)
 
 
@@ -223,8 +225,9 @@ def of_run(found: FoundRun, page: Page) -> list[str]:
     state = say(f"look.state.{found.state}", epochs=found.epochs, best=found.best or "–")
     out.append(labelled(say("look.fact.state"), state, "", page))
     out += [labelled(say(f"look.fact.{f.name}"), one(f.value), "", page) for f in found.facts]
+    out += [""] if found.sentences else []
     for sentence in found.sentences:
-        out += ["", "  " + (wrap(one(sentence), page.width, 2, 2) if page.columns else one(sentence))]
+        out += ["  " + (wrap(one(sentence), page.width, 2, 2) if page.columns else one(sentence))]
     tested = results(found.metrics, page) if found.metrics else []
     out += ["", *tested] if tested else []
     out += _section("curves", [curve_line(c, found.curves, page) for c in found.curves], page)
@@ -239,7 +242,7 @@ def of_run(found: FoundRun, page: Page) -> list[str]:
         colour = {"error": "red", "warning": "yellow"}.get(severity, "bold")
         head = f"{say('severity.' + severity)} {told.get('what', '')}".strip()
         out += ["", problem(told.get("code", ""), head, rows, colour, page)]
-    files = [f"{name} ({amount(n)})" for name, n in found.files]
+    files = [f"{name} ({amount(n)})".replace("\u202f", " ") for name, n in found.files]
     listed = "  " + wrap(printable(", ".join(files)), page.width, 2, 2) if page.columns else "  " + ", ".join(files)
     out += _section("files", [listed] if files else [], page)
     if found.note:

@@ -8,7 +8,7 @@ from typing import Any
 
 from danlu.doubts import Doubt
 from danlu.errors import DanluError
-from danlu.looking.found import FoundData, FoundModel
+from danlu.looking.found import Column, FoundData, FoundModel
 from danlu.messages import language
 from danlu.report.page import contents as c
 from danlu.report.page import render
@@ -28,11 +28,11 @@ def page_of_data(found: FoundData) -> str:
     rows = {name: n for name, n in found.rows.items() if n}
     classes = (c.ClassBars(found.classes, found.counts),) if found.counts else ()
     fields = tuple(
-        c.FieldRow(f.name, f.kind, f.role, f.why, f.missing, _distinct(found, f.name, f.distinct), f.values)
+        c.FieldRow(f.name, f.kind, f.role, f.why, f.missing or None, _classes(found, f), f.values)
         for f in found.columns
     )
-    pairs = (*found.copies.conflict_examples, *found.copies.examples)
-    duplicates = tuple(c.Duplicate((("", one), ("", other))) for one, other in dict.fromkeys(pairs))
+    pairs = dict.fromkeys((*found.copies.conflict_examples, *found.copies.examples))
+    duplicates = tuple(c.Duplicate(((part, one), (part, other))) for part, one, other in pairs)
     facts = [c.Fact(told(f"look.fact.{f.name}"), f.value) for f in found.facts]
     facts += [_choice(made) for made in found.choices if made.what in ("split", "task", "target", "size", "parts")]
     data = c.Data(
@@ -65,9 +65,11 @@ def page_of_model(found: FoundModel) -> str:
     return render(c.Page(title=found.name, language=lang, facts=facts, model=model, of="look"))
 
 
-def _distinct(found: FoundData, name: str, distinct: int | None) -> int | None:
-    """The table's own count; of a target that is no column, the classes."""
-    return len(found.classes) if distinct is None and name == found.target and found.classes else distinct
+def _classes(found: FoundData, column: Column) -> int | None:
+    """How many a category has; of a target that is no table's column, the classes."""
+    if column.name == found.target and found.classes:
+        return len(found.classes)
+    return column.distinct if column.kind == "category" else None
 
 
 def _sentences(found: FoundData) -> tuple[c.Text, ...]:

@@ -24,8 +24,8 @@ ERRORS: dict[str, ErrorText] = {
     ),
     "DL345": (
         (
-            "{count} rows have the same inputs as another row, but another label",
-            "{count} 行的输入与另一行完全相同，标签却不同",
+            "rows with the same inputs as another row, but another label: {count}",
+            "输入与另一行完全相同、标签却不同的行：{count}",
         ),
         (
             "no model can answer both rightly; one of the labels may be wrong",
@@ -34,7 +34,7 @@ ERRORS: dict[str, ErrorText] = {
         ("look at these rows, and correct or remove one of each pair", "看看这些样本，每一对改正或删掉一个"),
     ),
     "DL346": (
-        ("{count} rows or files cannot be used", "{count} 行（或文件）无法使用"),
+        ("rows or files that cannot be used: {count}", "无法使用的行或文件：{count}"),
         ("training stops at the first of them: {first}", "训练会停在第一个上：{first}"),
         ("{line}", "{line}"),
     ),
@@ -133,13 +133,23 @@ SAYINGS: dict[str, Text] = {
     ),
     "look.own_model": ("one of your own", "你自己的模型"),
     # the page
-    "look.short": ("{rows} rows: {kind}.", "共 {rows} 条：{kind}。"),
-    "look.task.classification": (
-        "To be told apart by {target}: {n} classes.",
-        "任务是分类，目标是 {target}，共 {n} 类。",
+    "page.look.section.verdict": ("In short", "概览"),
+    "page.look.section.reproduce": ("Next", "接下来"),
+    "page.look.findings": ("What to know before training", "训练之前须知"),
+    "page.look.bad": ("Cannot be used", "无法使用的样本"),
+    "page.look.bad.note": (
+        "{count} samples cannot be read or have no answer; training stops at the first of them.",
+        "有 {count} 条样本读不出来或没有标签，训练会停在第一条上。",
     ),
-    "look.task.multilabel": ("Any of {n} labels: {target}.", "任务是多标签，目标是 {target}，共 {n} 个标签。"),
-    "look.task.regression": ("A number is to be predicted: {target}.", "任务是预测数值：{target}。"),
+    "page.look.duplicates": ("Exact copies", "完全相同的样本"),
+    "page.look.duplicates.note": (
+        "{count} rows have the very inputs of an earlier row of the same part.",
+        "有 {count} 条样本的输入与同一部分里前面某条完全相同。",
+    ),
+    "look.short": ("{rows} rows in all, from {kind}.", "共 {rows} 条，来自{kind}。"),
+    "look.task.classification": ("Classification: {target}, {n} classes.", "任务是分类：{target}，共 {n} 类。"),
+    "look.task.multilabel": ("Multi-label: {target}, {n} labels.", "任务是多标签：{target}，共 {n} 个标签。"),
+    "look.task.regression": ("Regression: a number, {target}.", "任务是回归，预测数值 {target}。"),
     "look.task.custom": ("What is to be learnt only your loss knows.", "要学什么，由你自己的损失函数决定。"),
     "look.short.error": ("Training cannot begin yet: see below.", "现在还不能训练：见下。"),
     "look.short.warnings": (

@@ -23,8 +23,6 @@ SAYINGS: dict[str, Text] = {
     "page.section.why": ("Why it answers so", "判断依据"),
     "page.section.model": ("Model", "模型"),
     "page.section.reproduce": ("To reproduce", "如何复现"),
-    "page.look.verdict": ("In short", "概览"),
-    "page.look.reproduce": ("Next", "接下来"),
     "page.shown": ("{shown} of {total} are shown.", "共 {total} 项，这里显示 {shown} 项。"),
     # verdict
     "page.interval": ("95 % interval", "95 % 区间"),

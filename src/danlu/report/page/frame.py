@@ -6,7 +6,6 @@ import base64
 import hashlib
 
 from danlu import __version__
-from danlu.messages import SAYINGS
 from danlu.report.page.contents import Page, Text
 from danlu.report.page.curves_part import curves
 from danlu.report.page.data_part import data
@@ -18,14 +17,14 @@ from danlu.report.page.script import SCRIPT
 from danlu.report.page.style import style
 from danlu.report.page.tables import facts
 from danlu.report.page.verdict import verdict
-from danlu.report.page.words import LANGUAGES, both, in_language, label, show, tip, tr
+from danlu.report.page.words import LANGUAGES, both, called, in_language, label, show, tip, tr
 
 
 def render(contents: Page) -> str:
     """The report as one HTML text, without any address outside itself. Equal contents give equal text."""
     bodies = {
-        "verdict": verdict(contents.verdict),
-        "data": data(contents.data),
+        "verdict": verdict(contents.verdict, contents.of),
+        "data": data(contents.data, contents.of),
         "curves": curves(contents.curves),
         "tests": "".join(results(r, i, len(contents.tests)) for i, r in enumerate(contents.tests)),
         "mistakes": mistakes(contents.mistakes, contents.label_errors),
@@ -94,8 +93,7 @@ def section(anchor: str, body: str, of: str) -> str:
 
 def named(anchor: str, of: str) -> str:
     """A section's title: before any training there is no verdict and nothing to reproduce."""
-    own = f"page.{of}.{anchor}"
-    return tr(own if own in SAYINGS else f"page.section.{anchor}")
+    return tr(called(f"page.section.{anchor}", of))
 
 
 def footer() -> str:
