@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from torch import nn
 
-from danlu import models, record, report, weights
+from danlu import models, record, weights
 from danlu import run as run_folder
 from danlu.answers import Lines, Writer, row_of
 from danlu.data.images import is_image
@@ -19,22 +19,18 @@ from danlu.device import Precision
 from danlu.errors import DanluError
 from danlu.finish import finish
 from danlu.fit import built, fill
-from danlu.looking import Looked
-from danlu.looking.data import look_at_data
-from danlu.looking.found import FoundModel
-from danlu.looking.kinds import kind_of
-from danlu.looking.nets import is_model_name, look_at_module, look_at_name, made_for
-from danlu.looking.page import page_of_data, page_of_model, write_page
-from danlu.looking.runs import look_at_run
 from danlu.lookup import is_reference, resolve
 from danlu.loop import steps
 from danlu.messages import say, set_language
-from danlu.opening import expanded, open_session
+from danlu.opening import open_session
 from danlu.plan import Asked, open_again
 from danlu.predict import Predictor
 from danlu.report.terminal import Reporter
 from danlu.settings import Settings, SettingsDict, make_settings
 from danlu.types import Bad, Prediction, Schema, Stepped
+
+if TYPE_CHECKING:
+    from danlu.looking import Looked
 
 
 @dataclass
@@ -255,56 +251,25 @@ def look(
     """What danlu understands, before any training: of data, of a run, or of a model. Print the answer to read it.
 
     Args:
-        data: all that ``train`` takes; or a run's folder; or a model: a name, "file.py:Class", a ``model/`` folder,
-            an nn.Module.
+        data: all that ``train`` takes; or a run, or its folder; or a model: a name, "file.py:Class", a ``model/``
+            folder, an nn.Module, a Predictor.
         test, val: as for ``train``.
-        sample: for a model: a batch as its forward takes it, x or (x, y) or a dict; or "file.py:name" of one.
+        sample: for a model: a batch as training has it, x or (x, y) or (a, b, y) or a dict; or "file.py:name" of one.
+            ``look(model, x)`` is the same as ``look(model, sample=x)``.
         kind: "data", "run" or "model", where the first argument might be several of them.
         output: where the page goes; without it that of data goes to ``runs/look-NAME.html``.
-        whole: open every image file, not a sample of them.
+        whole: open every image file, and make every sample of a Dataset, not only some of them.
         settings: as for ``train``; those about data, and ``size`` for a model.
 
     Raises:
         DanluError: there is nothing to look at; bad rows and files do not raise, they are listed.
     """
+    from danlu.looking import Question, answer  # pages and pictures: no training waits for their import
+
     wanted = make_settings(settings)
     set_language(wanted.lang)
-    what, note = kind_of(data, kind)
-    if what == "run":
-        return Looked(what, replace(look_at_run(data), note=note))
-    if what == "model":
-        seen = replace(_model_seen(data, sample, wanted.size), note=note)
-        made = None if output is None else write_page(page_of_model(seen), seen.name, output, [])
-        return Looked(what, seen, made)
-    asked = expanded(Asked(data, test, val, settings=wanted))
-    found = look_at_data(asked, whole=whole)
-    found = found if not note else replace(found, note=note)
-    if report.mode().json and output is None:
-        return Looked(what, found)
-    sources = [part for part in (asked.data, asked.test, asked.val) if isinstance(part, (str, Path))]
-    return Looked(what, found, write_page(page_of_data(found), found.name, output, sources))
-
-
-def _model_seen(given: Any, sample: Any, size: int | None) -> FoundModel:
-    """A model by name, of a file, of a folder, or itself, run once on one batch."""
-    if isinstance(sample, str) and is_reference(sample):
-        sample = resolve(sample)
-    if isinstance(given, str) and not is_reference(given) and is_model_name(given) and not Path(given).exists():
-        return look_at_name(given, size)
-    name, schema, module = str(given), None, given
-    if isinstance(given, (str, Path)) and not is_reference(given):
-        predictor = load(given)
-        module, schema = predictor.module, predictor.schema
-    elif isinstance(given, str):
-        module = resolve(given)
-    if isinstance(module, type) and issubclass(module, nn.Module):
-        module = made_for(module, size)
-    elif not isinstance(module, nn.Module) and callable(module):
-        module = module()
-    if not isinstance(module, nn.Module):
-        raise DanluError("DL307", where=name[:80], got=type(module).__name__)
-    name = name if isinstance(given, (str, Path)) else type(module).__name__
-    return look_at_module(module, name=name, schema=schema, sample=sample, size=size)
+    data = data.dir if isinstance(data, Run) else data
+    return answer(Question(data, test, val, sample, kind, output, whole, wanted), load)
 
 
 def demo(kind: str = "image", **settings: Unpack[SettingsDict]) -> Run:

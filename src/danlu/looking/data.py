@@ -14,14 +14,18 @@ from torch import Tensor
 
 from danlu.data import load_data, order
 from danlu.data.columns import Columns, Data
+from danlu.data.dataset import PROBED
 from danlu.data.duplicates import copies_of_training, distinct_enough
 from danlu.data.folder import table_files
+from danlu.data.images import ImageFiles
 from danlu.data.infer import without_target
 from danlu.data.kinds import is_table
 from danlu.data.paths import existing, is_idx_pair, rows_of_path
 from danlu.data.profile import Profile
+from danlu.data.seeded import name_of
 from danlu.data.split import content_of
 from danlu.data.table import Table, read_table
+from danlu.device import kept_randomness
 from danlu.doubts import Doubt, doubts_of_data
 from danlu.errors import DanluError
 from danlu.looking.folders import Pictures, open_pictures
@@ -29,7 +33,7 @@ from danlu.looking.found import Column, Copies, Fact, FoundData
 from danlu.looking.leaks import leaks
 from danlu.looking.tables import columns_of, like_ids
 from danlu.looking.training import chosen
-from danlu.lookup import is_reference
+from danlu.lookup import first_line, is_reference
 from danlu.plan import Asked
 from danlu.settings import Settings, changed, spell
 from danlu.showing.samples import Gallery
@@ -46,22 +50,34 @@ def look_at_data(asked: Asked, *, whole: bool = False) -> FoundData:
 
     ``whole``: every image file is opened. Raises what training raises where there is nothing at all to look at.
     """
-    source = str(asked.data) if isinstance(asked.data, (str, Path)) else type(asked.data).__name__
     path = _image_folder(asked.data)
     if path is not None:
         pictures = open_pictures(path, asked.test, asked.val, asked.settings, whole=whole)
-        return _found(asked, pictures.data, source, pictures, pictures.errors)
+        return _found(asked, pictures.data, pictures, pictures.errors, whole=whole)
     lenient = replace(asked.settings, on_bad="skip", bad_limit=1.0)
     errors: list[DanluError] = []
     data = _load(asked.data, asked.test, asked.val, lenient, errors)
     if data is None and (asked.test is not None or asked.val is not None):
         data = _load(asked.data, None, None, lenient, errors)
     if data is not None:
-        return _found(asked, data, source, None, tuple(errors))
+        found = _found(asked, data, None, tuple(errors), whole=whole)
+        return _in_one(found) if errors else found
     table = _table(asked.data, lenient)
     if table is None:
         raise errors[0]
-    return _of_columns(asked, table, source, errors[-1])
+    return _of_columns(asked, table, errors[-1])
+
+
+def _source(data: Any) -> str:
+    """The data as they were given; of Python objects, their class."""
+    return str(data) if isinstance(data, (str, Path)) else type(data).__name__
+
+
+def _in_one(found: FoundData) -> FoundData:
+    """Without the parts of a split that training would not make: its test rows could not be opened."""
+    sums = tuple((sum(c),) for c in found.counts)
+    choices = tuple(c for c in found.choices if c.what != "split")
+    return replace(found, rows={"all": sum(found.rows.values())}, counts=sums, choices=choices)
 
 
 def _load(data: Any, test: Any, val: Any, settings: Settings, errors: list[DanluError]) -> Data | None:
@@ -96,8 +112,9 @@ def _table(data: Any, settings: Settings) -> Table | None:
         return None
 
 
-def _of_columns(asked: Asked, table: Table, source: str, error: DanluError) -> FoundData:
+def _of_columns(asked: Asked, table: Table, error: DanluError) -> FoundData:
     """What a table holds, where training cannot begin: above all where nobody said what to predict."""
+    source = _source(asked.data)
     columns, _ = columns_of(table, without_target(table))
     bad = tuple(table.bad)
     name = Path(table.path).name.partition(".")[0] or "table"
@@ -107,12 +124,14 @@ def _of_columns(asked: Asked, table: Table, source: str, error: DanluError) -> F
 
 
 def _found(
-    asked: Asked, data: Data, source: str, pictures: Pictures | None, errors: tuple[DanluError, ...]
+    asked: Asked, data: Data, pictures: Pictures | None, errors: tuple[DanluError, ...], *, whole: bool
 ) -> FoundData:
+    source = _source(asked.data)
     schema = data.schema
     parts = {name: getattr(data, name) for name in ("train", "val", "test")}
     rows = {name: len(part) for name, part in parts.items() if part is not None and hasattr(part, "__len__")}
-    bad = pictures.bad if pictures is not None else data.bad
+    made, broken = _samples(data, rows, whole=whole)
+    bad = pictures.bad if pictures is not None else (*data.bad, *broken)
     table = _table(asked.data, replace(asked.settings, on_bad="skip", bad_limit=1.0))
     table = table if schema.origin == "table" else None
     columns, profiles = columns_of(table, schema.fields) if table is not None else (_elements(data), {})
@@ -134,7 +153,7 @@ def _found(
         counts=_counts(schema.classes, targets),
         histogram=_histogram(data),
         columns=columns,
-        facts=(*facts, *_sizes(data)),
+        facts=(*facts, *made, *_sizes(data)),
         choices=tuple(c for c in data.choices),
         chosen=chosen(data, asked.settings),
         bad=tuple(bad),
@@ -161,6 +180,26 @@ def _elements(data: Data) -> tuple[Column, ...]:
     return tuple(out)
 
 
+def _samples(data: Data, rows: Mapping[str, int], *, whole: bool) -> tuple[list[Fact], list[Bad]]:
+    """Of a user's own Dataset: how many samples were made, and with ``whole`` those that cannot be."""
+    own = [name for name in rows if not isinstance(getattr(data, name), (Columns, ImageFiles))]
+    total = sum(rows[name] for name in own)
+    if not own:
+        return [], []
+    if not whole:
+        some = min(PROBED, total)
+        return [Fact("opened", told("look.opened.samples", some=f"{some:,}", all=f"{total:,}"))], []
+    bad = []
+    with kept_randomness(seed=0):
+        for part in (getattr(data, name) for name in own):
+            for i in range(len(part)):
+                try:
+                    part[i]
+                except Exception as error:  # whatever the user's code raises
+                    bad.append(Bad(name_of(part, i), first_line(error)))
+    return [Fact("opened", told("look.opened.every", all=f"{total:,}"))], bad
+
+
 def _sizes(data: Data) -> list[Fact]:
     image = next((f for f in data.schema.inputs if f.kind == "image" and len(f.shape) == 3), None)
     if image is None:
@@ -172,7 +211,7 @@ def _sizes(data: Data) -> list[Fact]:
 def _counts(classes: tuple[str, ...], targets: Mapping[str, Tensor | None]) -> tuple[tuple[int, ...], ...]:
     """Rows of each class in each part; empty where some part's labels are not known without reading it."""
     known = [t for t in targets.values() if t is not None]
-    if not classes or len(known) < len(targets):
+    if not classes or not known or len(known) < len(targets):
         return ()
     if all(t.ndim == 2 and t.shape[1] == len(classes) for t in known):  # several labels a row
         sums = [(t > 0.5).sum(0).tolist() for t in known]

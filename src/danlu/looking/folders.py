@@ -18,7 +18,7 @@ from danlu.data.arrays import some, split_choice
 from danlu.data.columns import Data
 from danlu.data.files import LOOKED_AT, Files, image_shape
 from danlu.data.folder import check_classes, class_order, empty_folders, no_images, part_folders, scan
-from danlu.data.images import ImageFiles, decode, threaded
+from danlu.data.images import DRAFT, ImageFiles, decode, threaded
 from danlu.data.paths import existing
 from danlu.data.prepare import prepare
 from danlu.data.split import TEST_SHARE, VAL_SHARE, split
@@ -31,7 +31,7 @@ from danlu.settings import Settings
 from danlu.showing.texts import told
 from danlu.types import Bad, Choice, Field, Schema
 
-PIXELS = 2_000_000_000  # of the files whose pixels are decoded: a few seconds
+PIXELS = 500_000_000  # decoded: a few seconds
 HASHED = 10_000  # files whose bytes are read in search of copies
 AT_ONCE = 32  # files a thread takes at a time
 T = TypeVar("T")
@@ -205,7 +205,7 @@ def _opened(
     seen = _each(_header, [paths[i] for i in rows])
     pixels, decoding = 0, list[int]()
     for i, header in zip(rows, seen, strict=True):
-        area = header.size[0] * header.size[1] if header else 0
+        area = _work(header, shape) if header else 0
         if not whole and decoding and pixels + area > PIXELS:
             continue
         pixels += area
@@ -222,6 +222,13 @@ def _opened(
         Fact("opened", _how_many(len(rows), len(decoding), len(paths))),
     ]
     return facts, bad
+
+
+def _work(header: _Seen, shape: tuple[int, ...]) -> int:
+    """Pixels to decode, as a measure of time: a JPEG much larger than wanted is decoded at a smaller scale."""
+    width, height = header.size
+    scaled = header.format == "JPEG" and width >= 2 * DRAFT * shape[2] and height >= 2 * DRAFT * shape[1]
+    return width * height // (4 if scaled else 1)
 
 
 def _how_many(opened: int, decoded: int, all_: int) -> Text:

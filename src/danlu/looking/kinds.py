@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import Any, get_args
@@ -9,11 +10,13 @@ from typing import Any, get_args
 from torch import nn
 
 from danlu import models
+from danlu import run as run_folder
 from danlu.data.paths import existing
 from danlu.errors import DanluError, did_you_mean, nearest
 from danlu.looking.found import What
 from danlu.looking.nets import is_model_name
 from danlu.lookup import is_reference, resolve
+from danlu.predict import Predictor
 from danlu.report.page.contents import Text
 from danlu.showing.texts import told
 
@@ -31,7 +34,7 @@ def kind_of(given: Any, wanted: str | None = None) -> tuple[What, Text]:
             line = nearest(wanted, get_args(What)) or "data"
             raise DanluError("DL348", where=f"kind={wanted!r}", kind=wanted, line=line)
         return wanted, ""  # type: ignore[return-value]
-    if isinstance(given, nn.Module) or (isinstance(given, type) and issubclass(given, nn.Module)):
+    if isinstance(given, (nn.Module, Predictor)) or (isinstance(given, type) and issubclass(given, nn.Module)):
         return "model", ""
     if not isinstance(given, (str, Path)):
         return "data", ""
@@ -47,6 +50,8 @@ def kind_of(given: Any, wanted: str | None = None) -> tuple[What, Text]:
         return found_kind, _or(path, found_kind)
     if is_model_name(str(given)):
         return "model", ""
+    if path.name == run_folder.LATEST:
+        return "run", ""
     return _missing(str(given)), ""
 
 
@@ -64,9 +69,18 @@ def _of_path(path: Path) -> What:
 
 def _or(path: Path, kind: What) -> Text:
     """A run's folder holds a model too."""
-    if kind == "run" and (path / "model" / MODEL_FILES[0]).is_file():
+    if kind == "run" and _has_own_model(path):
         return told("look.or_layers", line=f"danlu look {shlex.quote(str(path / 'model'))}")
     return ""
+
+
+def _has_own_model(run: Path) -> bool:
+    """Whether its model is one of danlu's: a user's own is not made without his class."""
+    try:
+        config = json.loads((run / "model" / MODEL_FILES[0]).read_bytes())
+        return bool(config["model"]["name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _missing(name: str) -> What:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from danlu.doubts import Doubt
 from danlu.errors import DanluError
 from danlu.looking.found import Column, Curve, FoundData, FoundModel, FoundRun, one
+from danlu.looking.tables import figure
 from danlu.messages import SAYINGS, say
 from danlu.report import modules
 from danlu.report.layout import cut, cut_middle, number, pad, paint, printable, width, wrap
@@ -178,11 +179,7 @@ def histogram(found: FoundData, page: Page) -> list[str]:
     most = max(n for _, _, n in found.histogram)
     bars = "".join(LEVELS[round(n / max(1, most) * 7)] if n else " " for _, _, n in found.histogram)
     low, high = found.histogram[0][0], found.histogram[-1][1]
-    return ["  " + f"{_figure(low)} {paint(bars, 'cyan', page.colour)} {_figure(high)}"]
-
-
-def _figure(value: float) -> str:
-    return f"{value:,.5g}"
+    return ["  " + f"{figure(low)} {paint(bars, 'cyan', page.colour)} {figure(high)}"]
 
 
 # ---- what is doubtful
@@ -195,8 +192,15 @@ def _copies(found: FoundData, page: Page) -> list[str]:
     text = say("look.copies", parts=" + ".join(parts))
     lines = ["  " + (wrap(text, page.width, 2, 2) if page.columns else text)]
     for _, one_, other in found.copies.examples[:MOST_COPIES]:
-        lines.append("    " + cut_middle(printable(f"{one_} = {other}"), max(20, page.width - 4)))
+        pair = f"{_inside(one_, found.source)} = {_inside(other, found.source)}"
+        lines.append("    " + cut_middle(printable(pair), max(20, page.width - 4)))
     return lines
+
+
+def _inside(name: str, source: str) -> str:
+    """A row's name without the folders that lead to the data."""
+    folders = source.rstrip("/").rpartition("/")[0]
+    return name.removeprefix(folders + "/") if folders else name
 
 
 def _bad(found: FoundData, page: Page) -> list[str]:

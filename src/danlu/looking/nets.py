@@ -35,7 +35,7 @@ def look_at_name(name: str, size: int | None) -> FoundModel:
     schema, inputs = _assumed(name, size)
     built = models.build(name, models.arguments(name, schema))
     sample = _batch_of(schema)
-    if name == "tabular":
+    if schema.origin == "table":
         command = f"danlu train rows.csv --target COLUMN --model {name}"
     else:
         command = f"danlu train photos/ --model {name}" + (f" --size {size}" if size else "")
@@ -68,10 +68,16 @@ def _summary(module: nn.Module, batch: Any, name: str) -> Summary:
         raise DanluError("DL349", where=name, reason=first_line(error), model=name) from error
 
 
-def made_for(cls: type[nn.Module], size: int | None) -> nn.Module:
-    """The class made with the usual sizes where its arguments ask for some: images of 3 channels, 10 classes."""
-    side = size or 32
-    return models.instantiate(cls, _image_schema(side))
+def made(given: Any, size: int | None) -> nn.Module:
+    """A module; of a class, one made with the usual sizes where its arguments ask for some (3 channels, 10 classes);
+    of a function, what it returns. DL307 for anything else.
+    """
+    if isinstance(given, type) and issubclass(given, nn.Module):
+        return models.instantiate(given, _image_schema(size or 32))
+    found = given if isinstance(given, nn.Module) or not callable(given) else given()
+    if not isinstance(found, nn.Module):
+        raise DanluError("DL307", where=str(given)[:80], got=type(found).__name__)
+    return found
 
 
 def _image_schema(side: int) -> Schema:

@@ -41,7 +41,7 @@ def _values(column: pa.Array, p: Profile, kind: str) -> Text:
     if p.kind == "number" and kind == "number":
         values, _ = to_numbers(column)
         seen = values[~np.isnan(values)]
-        low, high, mean = (_figure(float(v)) for v in (seen.min(), seen.max(), seen.mean()))
+        low, high, mean = (figure(float(v)) for v in (seen.min(), seen.max(), seen.mean()))
         return told("look.range", low=low, high=high, mean=mean)
     if p.kind == "date":
         days, _ = to_days(column)
@@ -55,7 +55,7 @@ def _values(column: pa.Array, p: Profile, kind: str) -> Text:
     return p.examples
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
     if value == round(value) and abs(value) < 1e15:
         return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.0f}"  # a year is no 2,026
     return f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"

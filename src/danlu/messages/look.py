@@ -107,6 +107,15 @@ SAYINGS: dict[str, Text] = {
         "{opened} of {all} files, {decoded} of them decoded; --whole does it with every one",
         "{all} 个文件中的 {opened} 个，其中 {decoded} 个做了解码；--whole 会逐个检查",
     ),
+    "look.opened.samples": (
+        "{some} of {all} samples made; --whole makes every one",
+        "{all} 个样本中读了 {some} 个；--whole 会逐个读取",
+    ),
+    "look.opened.every": ("all {all} samples made", "全部 {all} 个样本都读了"),
+    "look.no_page": (
+        "no page was written: runs/ would lie among the data. -o FILE names another place",
+        "没有写页面：runs/ 会落在数据里面。可用 -o 文件 指定别处",
+    ),
     "look.compared": (
         "looked for among {some} of {all} files; --whole compares all",
         "在 {all} 个文件中的 {some} 个里查了重复；--whole 会全部比较",
@@ -212,5 +221,8 @@ SAYINGS: dict[str, Text] = {
         "where the page goes (data: runs/look-NAME.html; a model has one only with this)",
         "页面写到哪里（数据默认写到 runs/look-名字.html；模型只在给出时才写）",
     ),
-    "flag.look.whole": ("open every image file, not a sample of them", "逐个打开所有图片，而不是抽查"),
+    "flag.look.whole": (
+        "open every image file, and make every sample of a Dataset, not only some of them",
+        "逐个打开所有图片、读取 Dataset 的每一个样本，而不是抽查",
+    ),
 }
