@@ -11,9 +11,9 @@ from typing import Any
 from danlu.looking.data import look_at_data
 from danlu.looking.events import events_of
 from danlu.looking.found import Found, FoundData, FoundModel, FoundRun, What
-from danlu.looking.kinds import kind_of
+from danlu.looking.kinds import kind_of, of_path
 from danlu.looking.lines import of_data, of_model, of_run
-from danlu.looking.nets import is_model_name, look_at_module, look_at_name, made
+from danlu.looking.nets import look_at_module, look_at_name, made
 from danlu.looking.page import page_of_data, page_of_model, write_page
 from danlu.looking.runs import look_at_run
 from danlu.lookup import is_reference, resolve
@@ -95,8 +95,8 @@ def _model(asked: Question, load: Callable[[str | Path], Predictor]) -> FoundMod
     if isinstance(sample, str) and is_reference(sample):
         sample = resolve(sample)
     reference = isinstance(given, str) and is_reference(given)
-    if isinstance(given, str) and not reference and is_model_name(given) and not Path(given).exists():
-        return look_at_name(given, size)
+    if isinstance(given, str) and not reference and of_path(Path(given).expanduser()) == "data":
+        return look_at_name(given, size)  # no folder of a model: DL270 for what is no name either
     name, schema, module = str(given), None, given
     if reference:
         module = resolve(given)

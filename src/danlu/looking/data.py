@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,9 @@ def _found(
     columns, profiles = columns_of(table, schema.fields) if table is not None else (_elements(data), {})
     targets = {name: data.targets(name) for name in rows}
     copies = _copies(data, pictures, targets)
-    findings: list[Doubt | DanluError] = [*errors, *_bad_rows(bad, rows, asked.settings)]
+    left_out = 0 if pictures is not None else len(data.bad)  # the others are still counted in their parts
+    total = sum(rows.values()) + left_out
+    findings: list[Doubt | DanluError] = [*errors, *_bad_rows(bad, total, asked.settings)]
     findings += _doubts(asked.settings, data, pictures, targets.get("train"))
     findings += _suspects(data, columns, profiles, copies)
     findings.sort(key=_loudness)
@@ -160,7 +163,7 @@ def _found(
         copies=copies,
         findings=tuple(findings),
         gallery=_gallery(data, asked.settings, targets.get("train")),
-        commands=_commands(asked, source, len(bad), sum(rows.values()) + len(bad)),
+        commands=_commands(asked, source, len(bad), total),
     )
 
 
@@ -238,21 +241,22 @@ def _gallery(data: Data, settings: Settings, targets: Tensor | None) -> tuple[An
     if not hasattr(data.train, "__len__") or not hasattr(data.train, "__getitem__"):
         return ()
     gallery = Gallery(data.train, data.schema)
-    rows = order.permutation(settings.seed, 0, len(gallery))[:SAMPLES].tolist()
+    rows = order.permutation(settings.seed, 0, len(gallery))[: 2 * SAMPLES].tolist()
     names = data.schema.classes
     whole = targets is not None and targets.ndim == 1 and not targets.is_floating_point() and bool(names)
     labels = [names[int(targets[i])] if whole and targets is not None else "" for i in rows]
-    return tuple(gallery.sample(i, label) for i, label in zip(rows, labels))
+    shown = (gallery.sample(i, label) for i, label in zip(rows, labels))
+    return tuple(islice((s for s in shown if s.picture or s.row), SAMPLES))  # not those that cannot be read
 
 
 # ---- what is doubtful
 
 
-def _bad_rows(bad: tuple[Bad, ...], rows: Mapping[str, int], settings: Settings) -> list[Doubt]:
+def _bad_rows(bad: tuple[Bad, ...], total: int, settings: Settings) -> list[Doubt]:
     """Training stops at these: the flags with which it goes on without them."""
     if not bad:
         return []
-    line = _skipping(len(bad), sum(rows.values()) + len(bad), settings)
+    line = _skipping(len(bad), total, settings)
     return [Doubt("warning", DanluError("DL346", bad[0].where, count=f"{len(bad):,}", first=bad[0].why, line=line))]
 
 

@@ -89,7 +89,8 @@ def open_pictures(path: Path, test: Any, val: Any, settings: Settings, *, whole:
     content, compared = _content(every, sizes, HASHED if not whole else len(every))
     shape, size_choice = image_shape(train.paths, settings)
     parts, numbers, split_choices = _split(parts, content, settings)
-    image = Field("image", "image", "input", size_choice[0].why, shape, "uint8")
+    plain = (0.0,) * shape[0], (1.0,) * shape[0]  # training takes its own over the pixels
+    image = Field("image", "image", "input", size_choice[0].why, shape, "uint8", mean=plain[0], std=plain[1])
     label = Field("label", "category", "target", say("data.classes.folders"), (), "int64", names)
     schema = Schema((image, label), "classification", "image", "images")
     rows = {part: _image_files(schema, files, settings) for part, files in parts.items()}

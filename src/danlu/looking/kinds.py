@@ -44,7 +44,7 @@ def kind_of(given: Any, wanted: str | None = None) -> tuple[What, Text]:
         return ("model" if is_model else "data"), ""
     path = Path(given).expanduser()
     if path.exists() or path.is_symlink():
-        found_kind = _of_path(path)
+        found_kind = of_path(path)
         if is_model_name(str(given)):
             return found_kind, told("look.or_model", name=str(given), kind=told(f"look.is.{found_kind}"))
         return found_kind, _or(path, found_kind)
@@ -55,7 +55,8 @@ def kind_of(given: Any, wanted: str | None = None) -> tuple[What, Text]:
     return _missing(str(given)), ""
 
 
-def _of_path(path: Path) -> What:
+def of_path(path: Path) -> What:
+    """By the files that lie there; whatever is no run and no model is data."""
     if path.name == "run.toml" and path.is_file():
         return "run"
     if path.is_file() and path.name == "latest":  # where there are no links

@@ -153,13 +153,14 @@ def class_bars(found: FoundData, page: Page) -> list[str]:
     for k, name in zip(shown, names):
         bar = pad(_bar(totals[k] / most, bar_room), bar_room)
         empty = [say(f"look.rows.{part}", n="").strip() for part, n in zip(found.rows, found.counts[k]) if not n]
-        note = (
-            "  " + paint(say("look.none_in", parts=say("list.names").join(empty)), "red", page.colour) if empty else ""
-        )
+        note = say("look.none_in", parts=say("list.names").join(empty)) if empty else ""
         share = f"{100 * totals[k] / whole:.1f} %"
         label = pad(cut_middle(name, room), room)
         figure = f"{totals[k]:>{digits},} {share:>7}"
-        out.append(f"  {label} {paint(bar, 'cyan', page.colour)} {figure}{note}")
+        out.append(f"  {label} {paint(bar, 'cyan', page.colour)} {figure}")
+        if note:
+            before = "  " if width(f"{label}{bar}{figure}{note}") + 6 <= page.width else "\n    "
+            out[-1] += before + paint(note, "red", page.colour)
     if many:
         rest = [totals[k] for k in order[MOST_CLASSES - 2 :]]
         out += _more(len(rest), say("look.more.rows", low=f"{min(rest):,}", high=f"{max(rest):,}"))
@@ -192,8 +193,12 @@ def _copies(found: FoundData, page: Page) -> list[str]:
     text = say("look.copies", parts=" + ".join(parts))
     lines = ["  " + (wrap(text, page.width, 2, 2) if page.columns else text)]
     for _, one_, other in found.copies.examples[:MOST_COPIES]:
-        pair = f"{_inside(one_, found.source)} = {_inside(other, found.source)}"
-        lines.append("    " + cut_middle(printable(pair), max(20, page.width - 4)))
+        first, second = (printable(_inside(name, found.source)) for name in (one_, other))
+        room = page.width - 6 if page.columns is not None else 10**6
+        if width(first) + width(second) + 1 <= room:
+            lines.append(f"    {first} = {second}")
+        else:
+            lines += [f"    {cut_middle(first, room)}", f"    = {cut_middle(second, room)}"]
     return lines
 
 
