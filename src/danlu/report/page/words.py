@@ -83,7 +83,7 @@ def joined(*texts: Text) -> tuple[str, str]:
 
 
 def called(key: str, of: str) -> str:
-    """The saying's key on a page of this kind: "page.look.bad" for "page.bad" where there is one."""
+    """The saying's key on a page of this kind: one of its own where there is one."""
     own = key.replace("page.", f"page.{of}.", 1)
     return own if own in SAYINGS else key
 
