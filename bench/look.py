@@ -1,4 +1,4 @@
-"""How long `danlu look` takes: a table of 100,000 rows, and 100,000 image files in 100 folders; process and all, warm."""
+"""How long `danlu look` takes, process and all, warm: a table of 100,000 rows, and 100,000 image files."""
 
 from __future__ import annotations
 

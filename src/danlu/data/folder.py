@@ -130,7 +130,8 @@ def scan(folder: Path) -> Files:
                 continue
             seen.add(real)
             folders[:] = sorted(f for f in folders if not _hidden(f))
-            images = [Path(root, f) for f in sorted(files) if not _hidden(f) and _named_image(f)]
+            here = Path(root)
+            images = [here / f for f in sorted(files) if not _hidden(f) and _named_image(f)]
             paths += images
             classes += [sub.name] * len(images)
     return Files(tuple(paths), tuple(classes))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,33 +16,29 @@ from torch import Tensor
 from danlu.data import load_data, order
 from danlu.data.columns import Columns, Data
 from danlu.data.dataset import PROBED
-from danlu.data.duplicates import copies_of_training, distinct_enough
 from danlu.data.folder import table_files
 from danlu.data.images import ImageFiles
-from danlu.data.infer import without_target
 from danlu.data.kinds import is_table
 from danlu.data.paths import existing, is_idx_pair, rows_of_path
-from danlu.data.profile import Profile
 from danlu.data.seeded import name_of
-from danlu.data.split import content_of
-from danlu.data.table import Table, read_table
 from danlu.device import kept_randomness
-from danlu.doubts import Doubt, doubts_of_data
+from danlu.doubts import Doubt
 from danlu.errors import DanluError
+from danlu.looking.doubtful import bad_rows, copies_in, doubts, skipping, suspects
 from danlu.looking.folders import Pictures, open_pictures
-from danlu.looking.found import Column, Copies, Fact, FoundData
-from danlu.looking.leaks import leaks
-from danlu.looking.tables import columns_of, like_ids
+from danlu.looking.found import Column, Fact, FoundData
 from danlu.looking.training import chosen
 from danlu.lookup import first_line, is_reference
 from danlu.plan import Asked
 from danlu.settings import Settings, changed, spell
 from danlu.showing.samples import Gallery
 from danlu.showing.texts import told
-from danlu.types import Bad, Field
+from danlu.types import Bad
+
+if TYPE_CHECKING:  # tables import pandas on the way, which a folder of images need not wait for
+    from danlu.data.table import Table
 
 SAMPLES = 12
-EXAMPLES = 12
 BINS = 24
 
 
@@ -99,6 +95,8 @@ def _image_folder(data: Any) -> Path | None:
 
 def _table(data: Any, settings: Settings) -> Table | None:
     """The rows and columns of a table; None for what is none."""
+    from danlu.data.table import Table, read_table
+
     source = data[0] if isinstance(data, tuple) and data and not is_idx_pair(data) else data
     if isinstance(source, (str, Path)):
         path = Path(source).expanduser()
@@ -115,6 +113,9 @@ def _table(data: Any, settings: Settings) -> Table | None:
 
 def _of_columns(asked: Asked, table: Table, error: DanluError) -> FoundData:
     """What a table holds, where training cannot begin: above all where nobody said what to predict."""
+    from danlu.data.infer import without_target
+    from danlu.looking.tables import columns_of
+
     source = _source(asked.data)
     columns, _ = columns_of(table, without_target(table))
     bad = tuple(table.bad)
@@ -133,16 +134,14 @@ def _found(
     rows = {name: len(part) for name, part in parts.items() if part is not None and hasattr(part, "__len__")}
     made, broken = _samples(data, rows, whole=whole)
     bad = pictures.bad if pictures is not None else (*data.bad, *broken)
-    table = _table(asked.data, replace(asked.settings, on_bad="skip", bad_limit=1.0))
-    table = table if schema.origin == "table" else None
-    columns, profiles = columns_of(table, schema.fields) if table is not None else (_elements(data), {})
+    columns, ids = _columns(asked, data)
     targets = {name: data.targets(name) for name in rows}
-    copies = _copies(data, pictures, targets)
+    copies = copies_in(data, pictures, targets)
     left_out = 0 if pictures is not None else len(data.bad)  # the others are still counted in their parts
     total = sum(rows.values()) + left_out
-    findings: list[Doubt | DanluError] = [*errors, *_bad_rows(bad, total, asked.settings)]
-    findings += _doubts(asked.settings, data, pictures, targets.get("train"))
-    findings += _suspects(data, columns, profiles, copies)
+    findings: list[Doubt | DanluError] = [*errors, *bad_rows(bad, total, asked.settings)]
+    findings += doubts(asked.settings, data, pictures, targets.get("train"))
+    findings += suspects(data, ids, copies)
     findings.sort(key=_loudness)
     facts = list(pictures.facts) if pictures is not None else []
     return FoundData(
@@ -172,6 +171,18 @@ def _loudness(finding: Doubt | DanluError) -> int:
 
 
 # ---- what is in it
+
+
+def _columns(asked: Asked, data: Data) -> tuple[tuple[Column, ...], list[str]]:
+    """What each column holds, and which of them look like ids."""
+    lenient = replace(asked.settings, on_bad="skip", bad_limit=1.0)
+    table = _table(asked.data, lenient) if data.schema.origin == "table" else None
+    if table is None:
+        return _elements(data), []
+    from danlu.looking.tables import columns_of, like_ids
+
+    columns, profiles = columns_of(table, data.schema.fields)
+    return columns, like_ids(columns, profiles)
 
 
 def _elements(data: Data) -> tuple[Column, ...]:
@@ -249,106 +260,6 @@ def _gallery(data: Data, settings: Settings, targets: Tensor | None) -> tuple[An
     return tuple(islice((s for s in shown if s.picture or s.row), SAMPLES))  # not those that cannot be read
 
 
-# ---- what is doubtful
-
-
-def _bad_rows(bad: tuple[Bad, ...], total: int, settings: Settings) -> list[Doubt]:
-    """Training stops at these: the flags with which it goes on without them."""
-    if not bad:
-        return []
-    line = _skipping(len(bad), total, settings)
-    return [Doubt("warning", DanluError("DL346", bad[0].where, count=f"{len(bad):,}", first=bad[0].why, line=line))]
-
-
-def _skipping(bad: int, total: int, settings: Settings) -> str:
-    enough = min(1.0, -(-bad * 1000 // max(1, total)) / 1000)
-    return "--on-bad skip" + (f" --bad-limit {enough:g}" if enough > settings.bad_limit else "")
-
-
-def _doubts(settings: Settings, data: Data, pictures: Pictures | None, target: Tensor | None) -> list[Doubt]:
-    known = target if data.schema.task == "classification" and target is not None and target.ndim == 1 else None
-    across = copies_of_training(data) if pictures is None else _copied_files(pictures)
-    return doubts_of_data(data, data.schema.classes, known, across, weighted=settings.class_weights is not None)
-
-
-def _copied_files(pictures: Pictures) -> list[Any]:
-    from danlu.data.duplicates import Copies as Across
-
-    train = pictures.content["train"].tolist()
-    first = {number: i for i, number in reversed(list(enumerate(train)))}
-    found = []
-    for part in ("val", "test"):
-        numbers = pictures.content[part].tolist() if part in pictures.content else []
-        same = [(i, first[number]) for i, number in enumerate(numbers) if number in first]
-        if same:
-            found.append(Across(part, len(same), len(numbers), tuple(same[:EXAMPLES])))
-    return found
-
-
-def _suspects(data: Data, columns: tuple[Column, ...], profiles: dict[str, Profile], copies: Copies) -> list[Doubt]:
-    found = []
-    for leak in _leaks(data):
-        facts = {"score": f"{leak.score:.1%}", "guess": f"{leak.guess:.1%}", "column": leak.column}
-        if data.schema.task == "regression":
-            facts |= {"score": f"R² {leak.score:.3f}", "guess": "R² 0"}
-        found.append(Doubt("warning", DanluError("DL343", leak.column, **facts)))
-    found += [Doubt("note", DanluError("DL344", name, column=name)) for name in like_ids(columns, profiles)]
-    if copies.conflicts:
-        where = ", ".join(f"{a} = {b}" for _, a, b in copies.conflict_examples[:2])
-        found.append(Doubt("warning", DanluError("DL345", where, count=f"{copies.conflicts:,}")))
-    return found
-
-
-def _leaks(data: Data) -> list[Any]:
-    schema, train = data.schema, data.train
-    target = data.targets("train")
-    if schema.origin != "table" or not isinstance(train, Columns) or target is None or target.ndim != 1:
-        return []
-    numbers, codes = train.column(0).numpy(), train.column(1).numpy()
-    inputs: dict[str, np.ndarray] = {}
-    for kind, values in (("number", numbers.astype(np.float64)), ("category", codes)):
-        fields: list[Field] = [f for f in schema.inputs if f.kind == kind]
-        inputs |= {f.name: values[:, i] for i, f in enumerate(fields)}
-    classes = schema.task == "classification"
-    return leaks(inputs, target.numpy(), classes=classes) if classes or schema.task == "regression" else []
-
-
-def _copies(data: Data, pictures: Pictures | None, targets: Mapping[str, Tensor | None]) -> Copies:
-    """Rows with an earlier row's very inputs, part by part; nothing where rows repeat because few are possible."""
-    inside: dict[str, int] = {}
-    examples: list[tuple[str, str, str]] = []
-    conflicts: list[tuple[str, str, str]] = []
-    count = 0
-    contents = pictures.content if pictures is not None else {name: _content(getattr(data, name)) for name in targets}
-    known = [content for content in contents.values() if content is not None]
-    if not known or (pictures is None and not distinct_enough(torch.cat(known))):
-        return Copies()
-    for name, target in targets.items():
-        part, content = getattr(data, name), contents.get(name)
-        if content is None or not len(content):
-            continue
-        numbers = content.numpy()
-        _, first, group = np.unique(numbers, return_index=True, return_inverse=True)
-        earlier = first[group]
-        again = np.flatnonzero(earlier != np.arange(len(numbers)))
-        if not len(again):
-            continue
-        inside[name] = len(again)
-        examples += [(name, part.name(int(i)), part.name(int(earlier[i]))) for i in again[:EXAMPLES]]
-        if target is not None and target.ndim == 1 and not target.is_floating_point():
-            labels = target.numpy()
-            other = again[labels[again] != labels[earlier[again]]]
-            count += len(other)
-            conflicts += [(name, part.name(int(i)), part.name(int(earlier[i]))) for i in other[:EXAMPLES]]
-    return Copies(inside, tuple(examples[:EXAMPLES]), count, tuple(conflicts[:EXAMPLES]))
-
-
-def _content(part: Any) -> Tensor | None:
-    if not isinstance(part, Columns) or len(part.tensors) < 2 or part.tensors[0].device.type != "cpu":
-        return None
-    return content_of(*(part.column(i) for i in range(len(part.tensors) - 1)))
-
-
 # ---- what to type
 
 
@@ -364,7 +275,7 @@ def _commands(asked: Asked, source: str, bad: int, total: int, *, target: bool =
     settings.pop("lang", None)
     words += [_flag(name, value) for name, value in settings.items()]
     words += ["--target", "COLUMN"] if target else []
-    words += [_skipping(bad, total, asked.settings)] if bad and asked.settings.on_bad != "skip" else []
+    words += [skipping(bad, total, asked.settings)] if bad and asked.settings.on_bad != "skip" else []
     return (" ".join(words),)
 
 

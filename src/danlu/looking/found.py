@@ -115,3 +115,10 @@ Found = FoundData | FoundRun | FoundModel
 def one(text: Text) -> str:
     """A text in the language in use."""
     return text if isinstance(text, str) else text[language() == "zh"]
+
+
+def figure(value: float) -> str:
+    """A value of a column: four telling digits, whole numbers whole."""
+    if value == round(value) and abs(value) < 1e15:
+        return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.0f}"  # a year is no 2,026
+    return f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"

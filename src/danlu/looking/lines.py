@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from danlu.doubts import Doubt
 from danlu.errors import DanluError
-from danlu.looking.found import Column, Curve, FoundData, FoundModel, FoundRun, one
-from danlu.looking.tables import figure
+from danlu.looking.found import Column, Curve, FoundData, FoundModel, FoundRun, figure, one
 from danlu.messages import SAYINGS, say
 from danlu.report import modules
 from danlu.report.layout import cut, cut_middle, number, pad, paint, printable, width, wrap

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from danlu.data.cells import flat, is_text, to_days, to_numbers
 from danlu.data.profile import Profile, profile
 from danlu.data.table import Table
-from danlu.looking.found import Column
+from danlu.looking.found import Column, figure
 from danlu.report.page.contents import Text
 from danlu.showing.texts import told
 from danlu.types import Field
@@ -53,12 +53,6 @@ def _values(column: pa.Array, p: Profile, kind: str) -> Text:
     if p.kind in ("text", "number", "bool"):
         return _frequent(column, p)
     return p.examples
-
-
-def figure(value: float) -> str:
-    if value == round(value) and abs(value) < 1e15:
-        return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.0f}"  # a year is no 2,026
-    return f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
 
 
 def _frequent(column: pa.Array, p: Profile) -> str:

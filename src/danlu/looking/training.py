@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
-
 from danlu import models
 from danlu.choose import default_batch_size, default_epochs
 from danlu.data.columns import Data
+from danlu.device import kept_randomness
 from danlu.errors import DanluError
 from danlu.messages import say
 from danlu.settings import Settings
@@ -35,7 +34,7 @@ def chosen(data: Data, settings: Settings) -> tuple[Choice, ...]:
 def _model(data: Data) -> Choice:
     try:
         name, why = models.default_name(data.schema)
-        with torch.device("meta"):  # sizes only: nothing is allocated
+        with kept_randomness(seed=0):  # not on the meta device: that imports torch's compiler, which takes seconds
             made = models.build(name, models.arguments(name, data.schema))
     except DanluError as error:
         return Choice("model", say("look.own_model"), error.why)
