@@ -42,6 +42,7 @@ def test_a_finished_run_is_told_from_its_records_without_its_data(trained: Path)
     events = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
     done = events[-1]["metrics"]
     found = run_of("runs/latest")
+    assert run_of(trained / "run.toml") == found == run_of(trained)
     assert found.path == trained and found.state == "finished" and found.epochs == 3
     assert found.best == done["best_epoch"] and dict(found.metrics) == done
     assert dict(found.settings) == {"epochs": 3, "lr": 0.01, "target": "species"}

@@ -29,7 +29,8 @@ SHARES = ("accuracy", "macro_f1", "micro_f1")
 
 def look_at_run(path: str | Path) -> FoundRun:
     """What the folder says of its run. DL400 where it is none, DL011 and DL012 where run.toml cannot be read."""
-    folder = run_folder.resolve(path)
+    named = Path(path)
+    folder = run_folder.resolve(named.parent if named.name == record.FILE and named.is_file() else named)
     asked = read_toml(folder / record.FILE) if (folder / record.FILE).is_file() else {}
     events = [e for e in RunFolder(folder).events() if isinstance(e, dict)]
     begun = next((e for e in events if e.get("event") == "start"), {})
