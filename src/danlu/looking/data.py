@@ -16,10 +16,11 @@ from torch import Tensor
 from danlu.data import load_data, order
 from danlu.data.columns import Columns, Data
 from danlu.data.dataset import PROBED
-from danlu.data.folder import table_files
+from danlu.data.hub import saved_parts
 from danlu.data.images import ImageFiles
 from danlu.data.kinds import is_table
-from danlu.data.paths import existing, is_idx_pair, rows_of_path
+from danlu.data.paths import is_idx_pair, rows_of_path
+from danlu.data.places import is_paths, located, table_files
 from danlu.data.seeded import name_of
 from danlu.device import kept_randomness
 from danlu.doubts import Doubt
@@ -89,8 +90,10 @@ def _image_folder(data: Any) -> Path | None:
     """The folder where ``data`` is one of images by class: of these only a sample is opened."""
     if not isinstance(data, (str, Path)) or is_reference(data):
         return None
-    path = existing(data)
-    return path if path.is_dir() and not table_files(path) and not rows_of_path(path) else None
+    path = located(data)
+    if not isinstance(path, Path) or not path.is_dir():
+        return None
+    return None if saved_parts(path)[0] or table_files(path) or rows_of_path(path) else path
 
 
 def _table(data: Any, settings: Settings) -> Table | None:
@@ -98,12 +101,8 @@ def _table(data: Any, settings: Settings) -> Table | None:
     from danlu.data.table import Table, read_table
 
     source = data[0] if isinstance(data, tuple) and data and not is_idx_pair(data) else data
-    if isinstance(source, (str, Path)):
-        path = Path(source).expanduser()
-        source = table_files(path).get("train", path) if path.is_dir() else path
-        if not source.is_file():
-            return None
-    elif not (is_table(source) or isinstance(source, Table)):
+    named = is_paths(source) or (isinstance(source, (str, Path)) and not is_reference(source))
+    if not (named or is_table(source) or isinstance(source, Table)):
         return None
     try:
         return read_table(source, settings)

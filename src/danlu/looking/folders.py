@@ -19,7 +19,7 @@ from danlu.data.columns import Data
 from danlu.data.files import LOOKED_AT, Files, image_shape
 from danlu.data.folder import check_classes, class_order, empty_folders, no_images, part_folders, scan
 from danlu.data.images import DRAFT, ImageFiles, decode, threaded
-from danlu.data.paths import existing
+from danlu.data.places import existing
 from danlu.data.prepare import prepare
 from danlu.data.split import TEST_SHARE, VAL_SHARE, split
 from danlu.data.user import spread
@@ -84,7 +84,7 @@ def open_pictures(path: Path, test: Any, val: Any, settings: Settings, *, whole:
     if empty:
         choices.append(Choice("ignored", some(empty), say("data.folder.no_images")))
     parts = {"train": train, **{part: files for part, files in parts.items() if files.paths}}
-    every = [p for files in parts.values() for p in files.paths]
+    every = [p for files in parts.values() for p in files.paths if isinstance(p, Path)]  # all of them are
     sizes = [_bytes(p) for p in every]
     content, compared = _content(every, sizes, HASHED if not whole else len(every))
     shape, size_choice = image_shape(train.paths, settings)

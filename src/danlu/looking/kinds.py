@@ -11,7 +11,7 @@ from torch import nn
 
 from danlu import models
 from danlu import run as run_folder
-from danlu.data.paths import existing
+from danlu.data.places import located
 from danlu.errors import DanluError, did_you_mean, nearest
 from danlu.looking.found import What
 from danlu.looking.nets import is_model_name
@@ -87,10 +87,10 @@ def _has_own_model(run: Path) -> bool:
 def _missing(name: str) -> What:
     """Neither a path nor a name: the error with what is nearest."""
     try:
-        existing(name)
+        located(name)
     except DanluError as error:
         near = nearest(name, models.MODELS)
-        if not error.facts["near"] and near and "." not in name and "/" not in name:
+        if not error.facts.get("near") and near and "." not in name and "/" not in name:
             raise DanluError(
                 "DL270", where=name, name=name, near=did_you_mean(name, models.MODELS), line=near
             ) from None
