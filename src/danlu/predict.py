@@ -118,8 +118,21 @@ def test_results(task: Task, schema: Schema, tested: Evaluation, trivial: Tensor
     if tested.linear is not None:
         linear = metrics.values(task.name, tested.linear, tested.target)
         results["test/linear"] = say("linear.what")
-        results |= {f"test/{k}_linear": v for k, v in linear.items()}
+        results |= {f"test/{k}_linear": v for k, v in linear.items()} | _over_linear(task.name, tested)
     return results
+
+
+def _over_linear(task: str, tested: Evaluation) -> dict[str, Any]:
+    """The headline metric minus the linear model's on the same rows: ``test/accuracy_over_linear``, ``_low``, …"""
+    name = metrics.HEADLINES.get(task, "")
+    if not name or tested.decoded is None or tested.linear is None or tested.target is None:
+        return {}
+    found = metrics.difference(task, name, tested.decoded, tested.linear, tested.target)
+    key = f"test/{name}_over_linear"
+    if found.interval is None:
+        return {key: found.value}
+    low, high, kind = found.interval
+    return {key: found.value, f"{key}_low": low, f"{key}_high": high, f"{key}_interval": kind}
 
 
 def target_names(schema: Schema) -> tuple[str, ...]:

@@ -97,6 +97,7 @@ SAYINGS: dict[str, Text] = {
     "label.baseline": ("baseline", "基线"),
     "label.also": ("also", "另有"),
     "label.linear": ("linear", "线性"),
+    "label.over": ("difference", "差距"),
     "label.interval": ("interval", "区间"),
     "label.files": ("files", "文件"),
     "label.report": ("report", "报告"),
@@ -132,6 +133,10 @@ SAYINGS: dict[str, Text] = {
     "done.kind": ("{kind} for {names}", "{names}：{kind}"),
     "done.baseline": ("baseline {value}", "基线 {value}"),
     "done.linear": ("linear {value}", "线性 {value}"),
+    "done.over": (
+        "{metric} {value} over it on the same rows, 95% {low} – {high} ({kind})",
+        "同样的样本上，{metric}比它{value}，95% 区间 {low} – {high}（{kind}）",
+    ),
     "done.more": ("{names}: in README.md and metrics.jsonl", "{names}：见 README.md 与 metrics.jsonl"),
     "bad.more": ("… more of them; all are counted", "……后面的不再逐个列出，只计数"),
     "bad.count": ("{n} in all", "共 {n} 个"),

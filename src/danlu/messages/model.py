@@ -519,6 +519,7 @@ SAYINGS: dict[str, Text] = {
         "no linear baseline beside the model: reading the data once more failed ({error})",
         "没有算线性基线：再读一遍数据时出错（{error}）",
     ),
+    "interval.paired": ("paired shares (Bonett, Price 2012)", "配对比例（Bonett、Price 2012）"),
     "interval.jackknife": ("jackknife", "刀切法"),
     "baseline.classification": ("always the majority class", "总是猜最多的类别"),
     "baseline.multilabel": ("each label's majority", "每个标签都猜多数情形"),
