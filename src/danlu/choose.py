@@ -26,6 +26,7 @@ from danlu.types import Choice
 
 TRIAL_BATCHES = 4
 WARMUP = 0.05  # share of all updates
+PHOTOS_SEEN = 80_000  # images of all epochs, each one varied: two to four minutes of a small processor at 64 px
 BODY_LR = 0.1  # of the head's rate, for weights that were trained before
 
 
@@ -174,7 +175,11 @@ def choose_length(
 
     def default() -> tuple[int, str]:
         rows = len(data.train) if per_epoch else 0
-        return (min(30, max(10, round(150_000 / rows))) if rows else 10), say("epochs.rows", rows=f"{rows:,}")
+        found = min(30, max(10, round(150_000 / rows))) if rows else 10
+        photos = min(100, round(PHOTOS_SEEN / rows)) if rows and decisions.made.get("model") == "resnet_small" else 0
+        if photos > found and settings.augment != "off":
+            return photos, say("epochs.photos", rows=f"{rows:,}")
+        return found, say("epochs.rows", rows=f"{rows:,}")
 
     epochs = decisions.choose("epochs", default)
     return epochs * per_epoch if per_epoch else None

@@ -71,6 +71,7 @@ RULES: dict[str, Rule] = {
     "task": _named(*_TASKS),
     "ignore": Rule(("text", "texts"), "id"),
     "size": _whole(128, 1, 65_535),
+    "augment": _named("auto", "off"),
     "on_bad": _named("stop", "skip"),
     "bad_limit": Rule(("number",), 0.001, 0, 1),
     "max_pixels": _whole(100_000_000),

@@ -56,6 +56,7 @@ class Settings:
     task: str | None = None  # classification, multilabel, regression, custom
     ignore: str | Sequence[str] | None = None  # columns to leave out
     size: int | None = None  # side of the square images the model sees, in pixels
+    augment: str = "auto"  # auto: images are varied while training where that is safe; off
     on_bad: str = "stop"  # stop, skip: what to do with an unreadable sample
     bad_limit: float = 0.001  # share of samples that may be skipped
     max_pixels: int = 100_000_000  # larger images are refused before they are decoded
@@ -98,6 +99,7 @@ class SettingsDict(TypedDict, total=False):
     task: str | None
     ignore: str | Sequence[str] | None
     size: int | None
+    augment: str
     on_bad: str
     bad_limit: float
     max_pixels: int

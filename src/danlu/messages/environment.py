@@ -175,6 +175,7 @@ SAYINGS: dict[str, Text] = {
     "what.quotes": ("quotes", "引号"),
     "what.sample": ("sample", "样本"),
     "what.schedule": ("schedule", "学习率调度"),
+    "what.augment": ("augment", "图片变化"),
     "what.size": ("size", "图片边长"),
     "what.spaces": ("spaces", "空格"),
     "what.split": ("split", "划分"),

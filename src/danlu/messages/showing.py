@@ -42,7 +42,7 @@ SAYINGS: dict[str, Text] = {
         "同样的样本上与线性模型相差 {value}（95 % 区间 {low} 至 {high}），不是偶然。",
     ),
     "showing.not_over": (
-        "On the same rows that is {value} beside the linear model (95 % interval {low} to {high}): not shown to be better.",
+        "On the same rows that is {value} beside the linear model (95 % interval {low} to {high}): it may be chance.",
         "同样的样本上与线性模型相差 {value}（95 % 区间 {low} 至 {high}），还不能说比它好。",
     ),
     "showing.against.none": ("There is no baseline to hold it against.", "没有可对照的基线。"),

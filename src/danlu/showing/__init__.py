@@ -20,7 +20,7 @@ from danlu.report.page import contents as c
 from danlu.report.page import render
 from danlu.schedule import ByStep
 from danlu.session import Session, monitor
-from danlu.showing.samples import Gallery, Unknown
+from danlu.showing.samples import Gallery, Unknown, varied
 from danlu.showing.tested import mistakes_of, results_of, suspects_of
 from danlu.showing.texts import both, name_of_metric, told, unit_of
 from danlu.showing.why import model_of, summary_of, why_of
@@ -177,7 +177,7 @@ def _gallery(plan: Plan) -> tuple[c.Sample, ...]:
     targets, names = plan.data.targets("train"), plan.schema.classes
     if plan.schema.task == "classification" and names and targets is not None and not targets.is_floating_point():
         labels = [names[k] if 0 <= k < len(names) else str(k) for k in targets.flatten()[rows].tolist()]
-    return tuple(gallery.sample(i, label) for i, label in zip(rows, labels))
+    return varied(plan, rows, labels) or tuple(gallery.sample(i, label) for i, label in zip(rows, labels))
 
 
 def _curves(session: Session) -> c.Curves:
