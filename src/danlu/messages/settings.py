@@ -223,8 +223,8 @@ SAYINGS: dict[str, Text] = {
     "flag.train.val": ("data to validate on after each epoch", "每轮结束后用来验证的数据"),
     "flag.train.test": ("data to test on once, at the end", "最后测试一次用的数据"),
     "flag.train.model": (
-        "mlp, cnn, resnet_small, resnet18, resnet34, resnet50, convnext_tiny, vit_tiny, tabular, torchvision/NAME, timm/NAME, "
-        "or file.py:Class (default: chosen by the data)",
+        "mlp, cnn, resnet_small, resnet18, resnet34, resnet50, convnext_tiny, vit_tiny, tabular, torchvision/NAME, "
+        "timm/NAME, or file.py:Class (default: chosen by the data)",
         "mlp、cnn、resnet_small、resnet18、resnet34、resnet50、convnext_tiny、vit_tiny、tabular、torchvision/名字、timm/名字，"
         "或 file.py:类名（默认看数据来选）",
     ),

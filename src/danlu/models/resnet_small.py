@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -47,15 +46,18 @@ class SmallResNet(nn.Module):
             layers.append(nn.MaxPool2d(2, ceil_mode=True))
             side = -(-side // 2)
         self.stem = nn.Sequential(*layers)
-        widths = [width * 2**i for i in range(4)]
-        blocks = [Residual(a, b, 1 if i == 0 else 2) for i, (a, b) in enumerate(zip([width, *widths], widths))]
+        blocks, before = [], width
+        for i in range(4):
+            halves = i > 0 and side >= 4  # a map of one place has nothing that batch normalisation could compare
+            blocks.append(Residual(before, width * 2**i, 2 if halves else 1))
+            before, side = width * 2**i, -(-side // 2) if halves else side
         self.blocks = nn.Sequential(*blocks)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(widths[-1], outputs)
+        self.head = nn.Linear(before, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.blocks(self.stem(x)).mean((2, 3))  # (B, 8 · width)
-        return self.head(self.dropout(torch.flatten(x, 1)))  # type: ignore[no-any-return]
+        return self.head(self.dropout(x))  # type: ignore[no-any-return]
 
 
 def resnet_small(*, channels: int, outputs: int, size: int, width: int = 32, dropout: float = 0.0) -> SmallResNet:
