@@ -1,7 +1,7 @@
 """Photos from scratch in equal minutes: danlu, fastai and Ultralytics with the defaults that each of them recommends.
 
-Each contestant is a process of its own, in turn, seed by seed. Results are appended to ``--out`` as they come; what
-is in there is not measured again. fastai and Ultralytics may live in another environment: ``--peers /path/to/bin/python``.
+Each contestant is a process of its own, in turn, seed by seed. Results are appended to ``--out`` as they come; what is
+in there is not measured again. fastai and Ultralytics may live in another environment (``--peers``, its Python).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When images are varied and mirrored: by what they show, how often they are seen, and never where a model is judged."""
+"""When images are varied and mirrored: by what they show, how often they are seen, never where a model is judged."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from danlu.types import Choice
 
 TRIAL_BATCHES = 4
 WARMUP = 0.05  # share of all updates
-PHOTOS_SEEN = 80_000  # images of all epochs, each one varied: two to four minutes of a small processor at 64 px
+PHOTOS_SEEN = 60_000  # images of all epochs, each one varied: two to four minutes of two cores at 64 px
 BODY_LR = 0.1  # of the head's rate, for weights that were trained before
 
 
