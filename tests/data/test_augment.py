@@ -101,7 +101,7 @@ def test_epochs_seeds_and_positions_have_draws_of_their_own() -> None:
         STRONG(x, seed, epoch, torch.tensor([at])) for seed, epoch, at in ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1))
     ]
     assert all(not torch.equal(a, b) for i, a in enumerate(found) for b in found[:i])
-    assert len({sample_seed(0, 0, 0, stream) for stream in range(6)}) == 6  # its stream is no other's
+    assert len({sample_seed(0, 0, 0, stream) for stream in range(7)}) == 7  # its stream is no other's
 
 
 # ---- in a loader

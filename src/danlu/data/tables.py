@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -28,6 +29,7 @@ from danlu.data.encode import (
     to_tensors,
     unseen_categories,
 )
+from danlu.data.groups import aside
 from danlu.data.infer import infer
 from danlu.data.split import TEST_SHARE, VAL_SHARE, content_of
 from danlu.data.split import split as split_rows
@@ -61,7 +63,7 @@ def open_tables(
         fields, more = _without_large(fields, table.path)
         said += more
     schema = Schema(fields, task, layout, "table")
-    rows = _columns(schema, cells, table)
+    rows = _columns(schema, cells, table, settings if test is None else None)
     parts_of = {"train": rows.take(parts[0]), "val": rows.take(parts[1]), "test": rows.take(parts[2])}
     bad = [*table.bad, *cells.bad]
     choices = (*table.choices, *choices, *said)
@@ -136,7 +138,7 @@ def _content(fields: tuple[Field, ...], table: Table, ok: np.ndarray) -> tuple[T
         try:
             indices = column.dictionary_encode(null_encoding="encode").indices
         except (NotImplementedError, ValueError):  # a list or a struct: as its text
-            indices = pa.array([str(v) for v in column.to_pylist()]).dictionary_encode().indices
+            indices = _texts(column).dictionary_encode(null_encoding="encode").indices
         codes.append(torch.from_numpy(indices.to_numpy(zero_copy_only=False)[ok].astype(np.int64)))
     content = content_of(torch.stack(codes, 1))
     _, first, group, sizes = np.unique(content.numpy(), return_index=True, return_inverse=True, return_counts=True)
@@ -149,6 +151,14 @@ def _content(fields: tuple[Field, ...], table: Table, ok: np.ndarray) -> tuple[T
     return content, [Choice("copies", say("table.copies.together"), say("table.copies.found", count=copies))]
 
 
+def _texts(column: pa.Array) -> pa.Array:
+    """Lists and structs as text, equal where they are."""
+    try:
+        return pc.binary_join(pc.cast(column, pa.list_(pa.string())), "\x1f")
+    except (pa.ArrowException, NotImplementedError):
+        return pa.array([str(v) for v in column.to_pylist()])
+
+
 def _without_large(fields: tuple[Field, ...], path: str) -> tuple[tuple[Field, ...], list[Choice]]:
     """One column a class would be too many for categories with very many classes: they stay out of the matrix."""
     large = [f for f in fields if f.role == "input" and f.kind == "category" and len(f.classes) > MAX_CLASSES]
@@ -159,14 +169,16 @@ def _without_large(fields: tuple[Field, ...], path: str) -> tuple[tuple[Field, .
     return fields, [Choice("left out", name, text) for name, text in why.items()]
 
 
-def _columns(schema: Schema, cells: Cells, table: Table) -> Columns:
+def _columns(schema: Schema, cells: Cells, table: Table, settings: Settings | None) -> Columns:
+    """``settings`` say by which columns these rows' test is sliced; None where they have no test rows among them."""
     kept = np.flatnonzero(cells.ok)
     tensors = to_tensors(schema, cells, with_target=True)
     places = replace(table, columns=pa.table({}))  # names need the lines only, not the cells
     exact = None
     if schema.task == "regression":
         exact = torch.from_numpy(np.stack([cells.numbers[f.name][kept] for f in schema.targets], 1).astype(np.float64))
-    return Columns(tensors, prepare=prepare_table(schema), names=partial(_name, places, kept), exact=exact)
+    beside = aside(table, settings.slice, kept) if settings is not None else None
+    return Columns(tensors, None, prepare_table(schema), partial(_name, places, kept), exact, beside)
 
 
 def _name(table: Table, kept: np.ndarray, row: int) -> str:
@@ -181,7 +193,8 @@ def _open_more(schema: Schema, source: Any, part: str, settings: Settings) -> tu
     cells = read_cells(schema.fields, table, with_target=True)
     refuse_unknown_classes(schema, cells, part, table.path)
     settle(cells.bad, table, settings)
-    return _columns(schema, cells, table), [*table.bad, *cells.bad], unseen_categories(schema, table)
+    beside = settings if part == "test" else None
+    return _columns(schema, cells, table, beside), [*table.bad, *cells.bad], unseen_categories(schema, table)
 
 
 def _is_text(source: Any) -> bool:

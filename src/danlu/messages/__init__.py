@@ -8,6 +8,7 @@ from danlu.messages import (
     data,
     doubts,
     environment,
+    evaluation,
     explain,
     loader,
     model,
@@ -15,6 +16,7 @@ from danlu.messages import (
     run,
     settings,
     showing,
+    sources,
     tables,
     train,
 )
@@ -22,7 +24,9 @@ from danlu.messages.base import ErrorText, Text, language, merge, set_language, 
 
 __all__ = ["ERRORS", "SAYINGS", "ErrorText", "Text", "language", "say", "set_language", "spoken", "text"]
 
-_ROOMS = (data, doubts, environment, explain, loader, model, page, run, settings, showing, tables, train)
+_ROOMS = (
+    data, doubts, environment, evaluation, explain, loader, model, page, run, settings, showing, sources, tables, train,
+)  # fmt: skip
 
 ERRORS: dict[str, ErrorText] = merge(*(room.ERRORS for room in _ROOMS))
 SAYINGS: dict[str, Text] = merge(*(room.SAYINGS for room in _ROOMS))

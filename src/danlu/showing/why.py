@@ -26,10 +26,12 @@ def why_of(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | 
     """Heat over test pictures (half of them mistakes), or the columns' importances; nothing for other inputs."""
     image = plan.schema.inputs[0] if len(plan.schema.inputs) == 1 else None
     test = plan.data.test
-    if tested.decoded is None or tested.target is None or not isinstance(test, Columns) or not len(gallery):
+    if tested.decoded is None or tested.target is None or not len(gallery):
         return Why()
     if image is not None and len(image.shape) == 3 and plan.task.name == "classification":
-        return _heat(plan, tested, gallery, summary, test)
+        return _heat(plan, tested, gallery, summary)
+    if not isinstance(test, Columns):
+        return Why()
     rows = torch.tensor(list(gallery.rows[:ROWS]))
     *inputs, _ = test.gather(rows.to(test.tensors[0].device))
     tensors = tuple(t for t in inputs if isinstance(t, Tensor))
@@ -44,7 +46,7 @@ def why_of(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | 
     score = score_of(
         plan.model,
         tested.target[: len(rows)],
-        lambda decoded, target: values(task, decoded, target, name)[name],
+        lambda decoded, target: values(task, decoded, target, [name])[name],
         lambda output: plan.task.decode(output, plan.schema, plan.criterion),
     )
     found = permutation_importance(score, tensors, groups, greater=METRICS[task][name].greater, repeats=REPEATS)
@@ -52,7 +54,7 @@ def why_of(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | 
     return Why(importances=tuple(importances), metric=name_of_metric(name))
 
 
-def _heat(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | None, test: Columns) -> Why:
+def _heat(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | None) -> Why:
     assert tested.decoded is not None and tested.target is not None
     each = (summary.flops or 0) / summary.samples if summary is not None else 0
     covered = each > 0 and PICTURES * PASSES * each <= WORK  # the more telling way, where it is cheap
@@ -62,9 +64,9 @@ def _heat(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | N
     guess = tested.decoded.argmax(1)
     wrong = torch.nonzero(guess != tested.target)[: many // 2, 0]
     right = torch.nonzero(guess == tested.target)[: many - len(wrong), 0]
-    rows = torch.cat([wrong, right])
-    own = torch.tensor([gallery.rows[i] for i in rows.tolist()])
-    images = test.gather(own.to(test.tensors[0].device))[0]
+    rows, images = _pictures(gallery, torch.cat([wrong, right]))
+    if images is None:
+        return Why()
     if covered:
         found = occlusion(
             plan.model,
@@ -81,6 +83,15 @@ def _heat(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | N
         truth, answer = (names[int(c)] if int(c) < len(names) else str(int(c)) for c in (tested.target[i], guess[i]))
         shown.append(Attribution(gallery.sample(i), Picture(heat, "image/jpeg"), truth, answer))
     return Why(tuple(shown), told("showing.occlusion" if covered else "showing.smooth_gradient"))
+
+
+def _pictures(gallery: Gallery, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The rows that are pictures (C, H, W) of one size and type, and these in one tensor; None without any."""
+    found = [(i, gallery.first(i)) for i in rows.tolist()]
+    images = [(i, x) for i, x in found if x is not None and x.ndim == 3 and x.is_floating_point()]
+    images = [(i, x) for i, x in images if x.shape == images[0][1].shape and x.dtype == images[0][1].dtype]
+    kept = torch.tensor([i for i, _ in images], dtype=torch.int64)
+    return kept, torch.stack([x for _, x in images]) if images else None
 
 
 def summary_of(plan: Plan) -> Summary | None:
