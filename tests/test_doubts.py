@@ -44,6 +44,8 @@ def codes(case: Trained) -> list[str]:
         (trained(val__accuracy=0.91), []),  # two parts of 5,000: 0.0118 is chance
         (trained(test__accuracy_linear=0.9), ["DL331"]),
         (trained(test__accuracy_linear=0.899), []),
+        (trained(test__accuracy_over_linear_low=-0.001, test__accuracy_over_linear_high=0.8), ["DL331"]),
+        (trained(test__accuracy_over_linear_low=0.001, test__accuracy_over_linear_high=0.8), []),
         (trained(0.21, test__accuracy_linear=0.1), ["DL332"]),
         (trained(0.22, test__accuracy_linear=0.1), []),
         (trained(rows=100), ["DL333"]),

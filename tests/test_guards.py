@@ -28,7 +28,7 @@ LEVELS = (
     ("loop", "evaluate", "checkpoint", "state", "run", "report", "weights", "doctor"),
     ("answers", "doubts", "explain", "importance", "predict", "pretrained", "slices", "summary", "suspects", "trial"),
     ("choose",),
-    ("loaders", "match"),
+    ("loaders", "match", "vary"),
     ("plan",),
     ("record",),
     ("session",),

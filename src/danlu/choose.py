@@ -27,6 +27,7 @@ from danlu.types import Choice
 
 TRIAL_BATCHES = 4
 WARMUP = 0.05  # share of all updates
+PHOTOS_SEEN = 60_000  # images of all epochs, each one varied: two to four minutes of two cores at 64 px
 LESS_IS_BETTER = ("loss", "log_loss", "mae", "rmse", "mse")
 BODY_LR = 0.1  # of the head's rate, for weights that were trained before
 
@@ -78,8 +79,10 @@ def default_batch_size(rows: int) -> int:
     return 32 if rows < 2_000 else 64 if rows < 20_000 else 128
 
 
-def default_epochs(rows: int) -> int:
-    return min(30, max(10, round(150_000 / rows))) if rows else 10
+def default_epochs(rows: int, photos: bool = False) -> int:
+    """More of them for ``photos`` that are varied each time they are seen."""
+    usual = min(30, max(10, round(150_000 / rows))) if rows else 10
+    return max(usual, min(100, round(PHOTOS_SEEN / rows))) if rows and photos else usual
 
 
 def choose_batch_size(settings: Settings, data: Data, decisions: Decisions) -> Settings:
@@ -196,7 +199,9 @@ def choose_length(
 
     def default() -> tuple[int, str]:
         rows = len(data.train) if per_epoch else 0
-        return default_epochs(rows), say("epochs.rows", rows=f"{rows:,}")
+        photos = decisions.made.get("model") == "resnet_small" and settings.augment != "off"
+        found = default_epochs(rows, photos)
+        return found, say("epochs.photos" if found > default_epochs(rows) else "epochs.rows", rows=f"{rows:,}")
 
     epochs = decisions.choose("epochs", default)
     return epochs * per_epoch if per_epoch else None

@@ -13,11 +13,10 @@ from danlu.data.columns import Data
 from danlu.data.duplicates import Copies
 from danlu.errors import DanluError
 from danlu.messages import say
-from danlu.metrics import METRICS
+from danlu.metrics import HEADLINES, METRICS
 from danlu.report.layout import number
 from danlu.report.lines import metric_name
 
-HEADLINES = {"classification": "accuracy", "multilabel": "macro_f1", "regression": "rmse"}
 Z = 1.959963984540054
 UNEQUAL = 20  # the largest class has so many times the rows of the smallest
 COARSE = 0.05  # half an interval's width, of a share
@@ -103,12 +102,21 @@ def _guessing(trained: Trained) -> Doubt | None:
 
 
 def _linear(trained: Trained) -> Doubt | None:
+    """No better than the linear model, or by so little that their difference on the same rows may be chance."""
     headline = _headline(trained)
     linear = trained.results.get(f"test/{headline[0]}_linear") if headline else None
-    if headline is None or linear is None or not _as_good(headline[0], trained.task, linear, headline[1]):
+    if headline is None or linear is None:
         return None
-    facts = {"metric": metric_name(headline[0]), "value": number(headline[1]), "linear": number(linear)}
-    return Doubt("warning", DanluError("DL331", f"test/{headline[0]}", line=trained.longer, **facts))
+    name = headline[0]
+    facts = {"metric": metric_name(name), "value": number(headline[1]), "linear": number(linear)}
+    if _as_good(name, trained.task, linear, headline[1]):
+        facts["how"] = say("doubt.linear.as_good")
+        return Doubt("warning", DanluError("DL331", f"test/{name}", line=trained.longer, **facts))
+    low, high = (trained.results.get(f"test/{name}_over_linear_{end}") for end in ("low", "high"))
+    if low is None or high is None or low > 0 or high < 0:
+        return None
+    facts["how"] = say("doubt.linear.unsure", low=number(low), high=number(high))
+    return Doubt("warning", DanluError("DL331", f"test/{name}", line=trained.longer, **facts))
 
 
 def _disagree(trained: Trained) -> Doubt | None:

@@ -43,6 +43,7 @@ from danlu.schedule import Schedule
 from danlu.settings import Settings, make_settings
 from danlu.tasks import Criterion, Task
 from danlu.types import Choice, Schema, TaskName
+from danlu.vary import choose_augment
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,8 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     precision = pick_precision(settings, model, optimizer, loader, criterion, device, decisions)
     steps_per_epoch = math.ceil(len(loader) / settings.accumulate) if has_length(loader) else None
     total = choose_length(settings, steps_per_epoch, model, optimizer, loader, criterion, precision, data, decisions)
+    if total is not None and steps_per_epoch:
+        loader.augment = choose_augment(settings, data, schema, total / steps_per_epoch, decisions)
     held_out = {part: make_loader(part, data, settings) for part in HELD_OUT if getattr(data, part) is not None}
     share_limit((loader, *held_out.values()))
     limit = total if settings.steps is not None or settings.time is not None else None
@@ -173,8 +176,13 @@ def _open(
     if by_weights and expected is not None:
         settings = replace(settings, size=expected.size)
     own_model = model is not None and not isinstance(model, str)
+    if settings.size is None and "size" in decisions.before:  # decided by the device that the run began on
+        settings = replace(settings, size=decisions.before["size"])
     data = load_data(asked.data, asked.test, asked.val, settings, layout=models.layout_of(model), own_model=own_model)
     given = scaled(data, expected.mean, expected.std) if expected is not None else None
+    image = image_input(data.schema) if data.schema.origin == "images" else None
+    if settings.size is None and image is not None and image.shape[1] == image.shape[2]:
+        decisions.made["size"] = image.shape[1]
     if not decisions.before:
         for choice in data.choices:
             decisions.tell(replace(choice, why=say("size.weights")) if by_weights and choice.what == "size" else choice)
@@ -191,9 +199,10 @@ def open_again(arguments: dict[str, Any], module: nn.Module, schema: Schema) -> 
     own = isinstance(model, str) and is_reference(model)
     layout = models.layout_of(module if own else model)
     given = (arguments["data"], arguments.get("test"), arguments.get("val"))
-    image = image_input(schema) if settings.weights is not None else None  # then the weights may have set its scale
-    if image is not None and image.shape[1] == image.shape[2]:
-        settings = replace(settings, size=image.shape[1])
+    seen = image_input(schema)
+    image = seen if settings.weights is not None else None  # then the weights may have set its scale
+    if seen is not None and (image or schema.origin == "images") and seen.shape[1] == seen.shape[2]:
+        settings = replace(settings, size=seen.shape[1])
     data = load_data(*given, settings, layout=layout, own_model=own)
     return (scaled(data, image.mean, image.std) if image is not None and image.mean else None) or data
 

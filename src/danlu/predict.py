@@ -17,12 +17,11 @@ from danlu.data.groups import check_slice, groups_of
 from danlu.data.loader import Loader
 from danlu.data.raw import RawBatch, raw_batches
 from danlu.device import Precision, kept_randomness
-from danlu.doubts import HEADLINES
 from danlu.errors import DanluError
 from danlu.evaluate import Evaluation, evaluate, evaluating
 from danlu.linear import Linear, beside
 from danlu.messages import say
-from danlu.metrics import OwnMetrics
+from danlu.metrics import HEADLINES, OwnMetrics
 from danlu.report.terminal import Reporter
 from danlu.slices import sliced
 from danlu.tasks import TASKS, Task
@@ -156,8 +155,21 @@ def test_results(
     if tested.linear is not None:
         linear = metrics.values(task.name, tested.linear, tested.target)
         results["test/linear"] = say("linear.what")
-        results |= {f"test/{k}_linear": v for k, v in linear.items()}
+        results |= {f"test/{k}_linear": v for k, v in linear.items()} | _over_linear(task.name, tested)
     return results | (_of_own(own, tested, trivial) if own is not None else {})
+
+
+def _over_linear(task: str, tested: Evaluation) -> dict[str, Any]:
+    """The headline metric minus the linear model's on the same rows: ``test/accuracy_over_linear``, ``_low``, …"""
+    name = metrics.HEADLINES.get(task, "")
+    if not name or tested.decoded is None or tested.linear is None or tested.target is None:
+        return {}
+    found = metrics.difference(task, name, tested.decoded, tested.linear, tested.target)
+    key = f"test/{name}_over_linear"
+    if found.interval is None:
+        return {key: found.value}
+    low, high, kind = found.interval
+    return {key: found.value, f"{key}_low": low, f"{key}_high": high, f"{key}_interval": kind}
 
 
 def _of_own(own: OwnMetrics, tested: Evaluation, trivial: Tensor | None) -> dict[str, Any]:

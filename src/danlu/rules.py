@@ -72,6 +72,7 @@ RULES: dict[str, Rule] = {
     "ignore": Rule(("text", "texts"), "id"),
     "slice": Rule(("text", "texts", "groups"), "sex"),
     "size": _whole(128, 1, 65_535),
+    "augment": _named("auto", "off"),
     "on_bad": _named("stop", "skip"),
     "bad_limit": Rule(("number",), 0.001, 0, 1),
     "max_pixels": _whole(100_000_000),

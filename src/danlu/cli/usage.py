@@ -18,7 +18,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("accumulate", "ema", "class_weights", "label_smoothing"),
         *("weights", "freeze", "body_lr"),
     ),
-    "data": ("target", "task", "ignore", "slice", "size", "on_bad", "bad_limit", "max_pixels"),
+    "data": ("target", "task", "ignore", "slice", "size", "augment", "on_bad", "bad_limit", "max_pixels"),
     "machine": ("seed", "device", "precision", "workers", "checkpoint_steps", "cache", "log", "check"),
     "rest": ("lang",),
 }

@@ -21,12 +21,14 @@ from danlu.data.images import ImageFiles, StoredImage, decode, decode_all, read_
 from danlu.data.prepare import byte_statistics, prepare
 from danlu.data.split import TEST_SHARE, VAL_SHARE, split
 from danlu.data.user import spread
+from danlu.device import pick_device
 from danlu.errors import DanluError
 from danlu.messages import say
 from danlu.settings import Settings
 from danlu.types import Bad, Choice, Field, Schema
 
 SIZES = (32, 64, 128)  # sides that the default picks from
+CPU_SIZE = 64  # the largest of them without a GPU: 128 takes four times as long
 OWN_SIZE = 64  # images all of one size up to this are not resized
 LOOKED_AT = 2_000  # files whose headers decide on size and colour, and whose pixels give mean and std
 MEMORY_SHARE = 0.25  # of the free memory that decoded images may take
@@ -179,8 +181,9 @@ def image_shape(paths: tuple[Path | StoredImage, ...], settings: Settings) -> tu
         why = say("data.size.own")
     else:
         median = statistics.median(min(s) for s in sizes.elements()) if sizes else SIZES[-1]
-        height = width = max((s for s in SIZES if s <= median), default=SIZES[0])
-        why = say("data.size.median", median=int(median))
+        slow = pick_device(settings.device).type == "cpu"
+        height = width = max((s for s in SIZES if s <= median and not (slow and s > CPU_SIZE)), default=SIZES[0])
+        why = say("data.size.cpu" if slow and median > CPU_SIZE else "data.size.median", median=int(median))
     colour = say("data.image.grey" if channels == 1 else "data.image.colour")
     return (channels, height, width), [Choice("size", f"{width} x {height}, {colour}", why)]
 

@@ -22,12 +22,12 @@ ERRORS: dict[str, ErrorText] = {
     ),
     "DL331": (
         (
-            "a linear model does as well: {metric} {linear} beside {value}",
-            "线性模型也能做到：{metric} {linear}，而本模型 {value}",
+            "a linear model {how}: {metric} {linear} beside {value}",
+            "{how}：线性模型的{metric}为 {linear}，本模型为 {value}",
         ),
         (
-            "it was solved in a moment on at most 1,024 raw features; the network has not learned more than that yet",
-            "它只用至多 1,024 个原始特征、一步求解；网络目前学到的并不比它多",
+            "it was solved in a moment on at most 1,024 raw features; that the network has learned more is not shown",
+            "它只用至多 1,024 个原始特征、一步求解；还看不出网络学到了更多",
         ),
         ("train longer, or with another rate: {line}", "多训练一会儿，或换学习率：{line}"),
     ),
@@ -122,6 +122,11 @@ ERRORS: dict[str, ErrorText] = {
 SAYINGS: dict[str, Text] = {
     "doubt.val": ("validation", "验证集"),
     "doubt.test": ("test", "测试集"),
+    "doubt.linear.as_good": ("does as well", "线性模型也能做到"),
+    "doubt.linear.unsure": (
+        "may do as well (difference 95% {low} – {high})",
+        "还不能说胜过线性模型（差距的 95% 区间 {low} – {high}）",
+    ),
     "doubt.group_baseline": (
         "; ignoring the input reaches {baseline} in that group",
         "；在该组里不看输入就能到 {baseline}",

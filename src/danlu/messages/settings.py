@@ -146,6 +146,10 @@ SAYINGS: dict[str, Text] = {
         "测试结果再按这些列分组给出，如 sex,region（数字按四分位数切分）",
     ),
     "setting.size": ("side of the images the model sees, in pixels", "送进模型的图片边长（像素）"),
+    "setting.augment": (
+        "auto: training images are moved, zoomed and mirrored where that is safe; off",
+        "auto：训练图片在安全时作平移、缩放和镜像；off 关闭",
+    ),
     "setting.on_bad": ("an unreadable sample: stop, or skip it", "遇到读不了的样本：stop 停下，skip 跳过"),
     "setting.bad_limit": ("share of samples that may be skipped", "最多可以跳过多大比例的样本"),
     "setting.max_pixels": ("refuse images with more pixels than this", "像素数超过它的图片不打开"),
@@ -228,9 +232,9 @@ SAYINGS: dict[str, Text] = {
     "flag.train.val": ("data to validate on after each epoch", "每轮结束后用来验证的数据"),
     "flag.train.test": ("data to test on once, at the end", "最后测试一次用的数据"),
     "flag.train.model": (
-        "mlp, cnn, resnet18, resnet34, resnet50, convnext_tiny, vit_tiny, tabular, torchvision/NAME, timm/NAME, "
-        "or file.py:Class (default: chosen by the data)",
-        "mlp、cnn、resnet18、resnet34、resnet50、convnext_tiny、vit_tiny、tabular、torchvision/名字、timm/名字，"
+        "mlp, cnn, resnet_small, resnet18, resnet34, resnet50, convnext_tiny, vit_tiny, tabular, torchvision/NAME, "
+        "timm/NAME, or file.py:Class (default: chosen by the data)",
+        "mlp、cnn、resnet_small、resnet18、resnet34、resnet50、convnext_tiny、vit_tiny、tabular、torchvision/名字、timm/名字，"
         "或 file.py:类名（默认看数据来选）",
     ),
     "flag.train.loss": (

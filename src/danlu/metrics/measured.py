@@ -34,7 +34,7 @@ def values(task: str, decoded: Tensor, target: Tensor, only: Sequence[str] | Non
     if not len(rows.actual):
         return dict.fromkeys(known, math.nan)
     ones = torch.ones(1, len(rows.actual), dtype=torch.float64)
-    found = _weighted(known, rows, ones)
+    found = weighted(known, rows, ones)
     return {name: float(found[name][0]) for name in known}
 
 
@@ -67,17 +67,17 @@ def measure(
     if n * (rows.actual if isinstance(rows, Values) else rows.scores).shape[1] <= (
         SMALL if bootstrap is None else bootstrap
     ):
-        intervals |= {name: percentiles(v) for name, v in _weighted(spread, rows, resampled(n)).items()}
+        intervals |= {name: percentiles(v) for name, v in weighted(spread, rows, resampled(n)).items()}
     else:
         ones = torch.ones(1, n, dtype=torch.float64, requires_grad=True)
-        for name, value in _weighted(spread, rows, ones).items():
+        for name, value in weighted(spread, rows, ones).items():
             intervals[name] = jackknife(value[0], ones, known[name].low, known[name].high)
     intervals |= {k: (*wilson(found[k], n), say("interval.wilson")) for k, metric in known.items() if metric.share}
     told = {name: interval for name in known if (interval := intervals.get(name)) is not None}
     return Measured(found, told, _parts(rows, names) if only is None else [])
 
 
-def _weighted(known: dict[str, Metric], rows: Rows, weights: Tensor) -> dict[str, Tensor]:
+def weighted(known: dict[str, Metric], rows: Rows, weights: Tensor) -> dict[str, Tensor]:
     """The metrics of the rows under each row of ``weights`` (R, N): (R,) each."""
     over: dict[str, list[Tensor]] = {name: [] for name, metric in known.items() if metric.of is not None}
     for block in blocks(weights):

@@ -16,6 +16,7 @@ from danlu.models.cnn import cnn
 from danlu.models.convnext import convnext_tiny
 from danlu.models.mlp import mlp
 from danlu.models.resnet import SMALL, resnet18, resnet34, resnet50
+from danlu.models.resnet_small import resnet_small
 from danlu.models.tabular import tabular
 from danlu.models.user import image_shape, input_width, instantiate
 from danlu.models.vit import patch_for, vit_tiny
@@ -26,6 +27,7 @@ __all__ = ["MODELS", "arguments", "build", "check_name", "default_name", "instan
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "mlp": mlp,
     "cnn": cnn,
+    "resnet_small": resnet_small,
     "resnet18": resnet18,
     "resnet34": resnet34,
     "resnet50": resnet50,
@@ -35,15 +37,19 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
 }
 
 
+GREY = 32  # pixels: up to here images that are not coloured are drawings of a few strokes, as digits are
+
+
 def default_name(schema: Schema) -> tuple[str, str]:
     """The model for this kind of input when none is named, and why."""
     if schema.layout == "columns":
         return "tabular", say("model.tabular")
     image = image_shape(schema)
     if image is not None:
-        side = max(image[1:])
-        small = side <= SMALL
-        return ("cnn" if small else "resnet18"), say("model.cnn" if small else "model.resnet", side=side, limit=SMALL)
+        channels, side = image[0], max(image[1:])
+        if channels != 3 and side <= GREY:
+            return "cnn", say("model.cnn", side=side, limit=GREY)
+        return "resnet_small", say("model.resnet_small", channels=channels, side=side)
     return "mlp", say("model.mlp", width=input_width(schema))
 
 
@@ -63,7 +69,7 @@ def arguments(name: str, schema: Schema) -> dict[str, Any]:
     if image is None:
         raise DanluError("DL272", where=f"model={name!r}", name=name, kinds=_kinds(schema))
     channels, height, width = image
-    if name == "cnn":
+    if name in ("cnn", "resnet_small"):
         return {"channels": channels, "outputs": outputs, "size": max(height, width)}
     if library.in_library(name):
         return {"channels": channels, "outputs": outputs, "size": [height, width]}

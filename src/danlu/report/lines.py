@@ -214,6 +214,7 @@ def results(metrics: Mapping[str, Any], page: Page) -> list[str]:
         ("label.interval", how),
         ("label.baseline", str(metrics.get("test/baseline") or "")),
         ("label.linear", str(metrics.get("test/linear") or "")),
+        ("label.over", _over(metrics)),
         ("label.also", say("done.more", names=more) if more else ""),
     )
     told = [labelled(say(label), text, "", page) for label, text in notes if text and rows]
@@ -241,6 +242,16 @@ def _group(part: Mapping[str, Any], name: str) -> str:
     facts = {"group": part["group"], "value": number(part.get(name, math.nan)), "rows": f"{part['rows']:,}"}
     row = ("! " if "worse" in part else "") + say("slice.row", interval=between, **facts)
     return say("slice.row.few", row=row) if "few" in part else row
+
+
+def _over(metrics: Mapping[str, Any]) -> str:
+    """The difference to the linear model on the same rows, where it was measured with an interval."""
+    key = next((k for k in metrics if k.endswith("_over_linear") and f"{k}_low" in metrics), "")
+    if not key:
+        return ""
+    value, low, high = (f"{metrics[key + end]:+.4g}" for end in ("", "_low", "_high"))
+    name = metric_name(key.removesuffix("_over_linear"))
+    return say("done.over", metric=name, value=value, low=low, high=high, kind=metrics[f"{key}_interval"])
 
 
 def _beside(key: str, value: float | None) -> str:

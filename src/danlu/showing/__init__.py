@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shlex
 import time
 import traceback
@@ -10,17 +11,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from danlu.data import order
-from danlu.doubts import HEADLINES, Doubt
+from danlu.doubts import Doubt
 from danlu.evaluate import Evaluation
 from danlu.lookup import first_line
 from danlu.messages import language, say, spoken
+from danlu.metrics import HEADLINES
 from danlu.plan import Plan
 from danlu.report.layout import duration, number
 from danlu.report.page import contents as c
 from danlu.report.page import render
 from danlu.schedule import ByStep
 from danlu.session import Session, monitor
-from danlu.showing.samples import Gallery, Unknown
+from danlu.showing.samples import Gallery, Unknown, varied
 from danlu.showing.tested import mistakes_of, results_of, suspects_of
 from danlu.showing.texts import both, name_of_metric, told, unit_of
 from danlu.showing.why import model_of, summary_of, why_of
@@ -104,13 +106,30 @@ def _verdict(
     beside = {"trivial": headline.trivial, "linear": headline.linear}
     known = {k: _figure(headline, v) for k, v in beside.items() if v is not None}
     second = told(f"showing.against.{'_'.join(known)}", **known) if known else told("showing.against.none")
+    over = _over_linear(name, headline, results)
     worst = next((f for f in findings if f.severity == "warning"), None)
     if worst is not None:
         third = told("showing.doubt", what=worst.what)
     else:
         third = told("showing.trust_notes" if findings else "showing.trust")
     said = told("baseline." + plan.task.name), told("linear.what")
-    return c.Verdict((first, second, third), headline, *said, findings)
+    return c.Verdict((first, second, over, third), headline, *said, findings)
+
+
+def _over_linear(name: str, headline: c.Metric, results: Mapping[str, Any]) -> c.Text:
+    """The difference to the linear model on the same rows, and whether chance can be what makes it."""
+    found = [results.get(f"test/{name}_over_linear{end}") for end in ("", "_low", "_high")]
+    numbers = [float(v) for v in found if v is not None and not math.isnan(v)]
+    if len(numbers) < 3:
+        return ""
+    value, low, high = numbers
+    beaten = low > 0 if headline.better == "higher" else high < 0
+    figures = {k: _signed(headline, v) for k, v in {"value": value, "low": low, "high": high}.items()}
+    return told("showing.over" if beaten else "showing.not_over", **figures)
+
+
+def _signed(metric: c.Metric, value: float) -> str:
+    return f"{'+' if value > 0 else '−' if value < 0 else ''}{_figure(metric, abs(value))}"
 
 
 def _figure(metric: c.Metric, value: float) -> str:
@@ -171,7 +190,7 @@ def _gallery(plan: Plan) -> tuple[c.Sample, ...]:
     targets, names = plan.data.targets("train"), plan.schema.classes
     if plan.schema.task == "classification" and names and targets is not None and not targets.is_floating_point():
         labels = [names[k] if 0 <= k < len(names) else str(k) for k in targets.flatten()[rows].tolist()]
-    return tuple(gallery.sample(i, label) for i, label in zip(rows, labels))
+    return varied(plan, rows, labels) or tuple(gallery.sample(i, label) for i, label in zip(rows, labels))
 
 
 def _curves(session: Session) -> c.Curves:

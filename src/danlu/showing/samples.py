@@ -13,6 +13,7 @@ from torch import Tensor
 from danlu.data.columns import Columns
 from danlu.data.seeded import name_of
 from danlu.device import kept_randomness
+from danlu.plan import Plan
 from danlu.report.layout import number
 from danlu.report.page.contents import Picture, Sample
 from danlu.types import Field, Schema
@@ -86,6 +87,20 @@ class Gallery:
         while isinstance(sample, (tuple, list, dict)) and len(sample):
             sample = next(iter(sample.values())) if isinstance(sample, dict) else sample[0]
         return sample if isinstance(sample, Tensor) else None
+
+
+def varied(plan: Plan, rows: Sequence[int], labels: Sequence[str]) -> tuple[Sample, ...]:
+    """The training images ``rows``, the first of the first epoch, varied as they were then; empty where none are."""
+    train, loader = plan.data.train, plan.loader
+    if loader.augment is None:
+        return ()
+    try:
+        x = torch.stack([train[i][0] for i in rows])
+    except Exception:  # a file that has gone since, or was left out: shown one by one instead
+        return ()
+    seen = loader.augment(x, loader.seed, 0, torch.arange(len(rows)))
+    field = plan.schema.inputs[0]
+    return tuple(Sample(name_of(train, i), picture(one, field), label=k) for i, one, k in zip(rows, seen, labels))
 
 
 class Unknown(Gallery):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from danlu.doubts import HEADLINES
+from danlu.metrics import HEADLINES
 from danlu.report.page.contents import SliceRow, Slices, Text
 from danlu.showing.texts import interval_of, name_of_metric, told, unit_of
 

@@ -6,11 +6,10 @@ import torch
 from torch import Tensor
 
 from danlu.data.columns import Columns
-from danlu.doubts import HEADLINES
 from danlu.evaluate import Evaluation
 from danlu.explain import NOISY, PASSES, occlusion, overlay, smooth_gradient
 from danlu.importance import groups_of, permutation_importance, score_of, single_columns
-from danlu.metrics import METRICS, values
+from danlu.metrics import HEADLINES, METRICS, values
 from danlu.plan import Plan
 from danlu.report.page.contents import Attribution, Importance, Interval, Layer, Model, Picture, Why
 from danlu.showing.samples import Gallery
