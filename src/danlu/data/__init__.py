@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,11 +21,12 @@ from danlu.errors import DanluError
 from danlu.lookup import is_reference
 from danlu.messages import say
 from danlu.settings import Settings, changed
-from danlu.types import Choice
+from danlu.types import Choice, Schema
 
 __all__ = ["Columns", "Data", "load_data"]
 
 Layout = Literal["columns", "matrix"]
+Asks = Sequence[tuple[str, bool]]
 
 _NO_TABLES = {  # suffix -> what to do instead
     ".zip": "zip", ".tar": "zip", ".tgz": "zip", ".7z": "zip", ".rar": "zip",
@@ -36,19 +38,23 @@ _NO_TABLES = {  # suffix -> what to do instead
 _READ_BY = {"target": ("table",), "ignore": ("table",), "size": ("images",), "max_pixels": ("images",)}
 
 
-def load_data(data: Any, test: Any, val: Any, settings: Settings, *, layout: Layout, own_model: bool) -> Data:
+def load_data(
+    data: Any, test: Any, val: Any, settings: Settings, *, layout: Layout, own_model: bool, asks: Asks = ()
+) -> Data:
     """Open what ``train`` was given; see ``danlu.train`` for all that ``data`` may be.
 
     ``layout``: how a table's rows reach the model. ``own_model``: the model is the user's own, so that arrays go to it
-    as they are; danlu's own models get them standardised. Raises DL150-DL189 for data that cannot be used.
+    as they are; danlu's own models get them standardised. ``asks``: the parameters of that model's forward, name and
+    whether it must be given, by which it gets the columns of a table with images. Raises DL140-DL189 for data that
+    cannot be used.
     """
     named = _all_named(data, test, val)
     source = str(data) if isinstance(data, (str, Path)) else None
     data, test, val = (idx_pair(d) if is_idx_pair(d) else resolved(d) for d in (data, test, val))
     data, test, val = unpacked(data, test, val)
     if isinstance(data, (str, Path)):
-        opened = _open_path(existing(data), test, val, settings, layout=layout, own_model=own_model)
-        choices = (*opened.choices, *_no_effect(settings, opened.schema.origin))
+        opened = _open_path(existing(data), test, val, settings, layout=layout, own_model=own_model, asks=asks)
+        choices = (*opened.choices, *_no_effect(settings, opened.schema))
         return replace(opened, path=(source or str(data)) if named else None, choices=choices)
     if is_array(data) and not isinstance(data, list):
         raise DanluError("DL167", where="data")
@@ -68,24 +74,27 @@ def load_data(data: Any, test: Any, val: Any, settings: Settings, *, layout: Lay
     elif is_table(data):
         from danlu.data.tables import open_tables
 
-        opened = open_tables(data, test, val, settings, layout=layout, split=split)
+        opened = open_tables(data, test, val, settings, layout=layout, split=split, asks=asks)
     else:
         train, test, val = (_as_dataset(d, name) for d in (data, test, val))
         opened = open_dataset(train, test, val, settings, name=name, loader=loader, own_model=own_model)
-    choices = (*opened.choices, *_no_effect(settings, opened.schema.origin))
+    choices = (*opened.choices, *_no_effect(settings, opened.schema))
     if loader.get("shuffle") is False:
         choices = (*choices, Choice("order", say("data.order.fixed"), say("data.order.fixed.why")))
     path = source if named else None
     return replace(opened, name=name, path=path, loader=loader, held_out=held_out, choices=choices)
 
 
-def _no_effect(settings: Settings, origin: str) -> list[Choice]:
+def _no_effect(settings: Settings, schema: Schema) -> list[Choice]:
     """Settings of the data that were given and that no reader of this kind of data looks at."""
     given = changed(settings)
-    names = [name for name, readers in _READ_BY.items() if name in given and origin not in readers]
-    return (
-        [Choice("no effect", ", ".join(names), say("data.no_effect", kind=say(f"data.is.{origin}")))] if names else []
-    )
+    read_by = {
+        schema.origin,
+        *(["images"] if any(f.kind == "image" for f in schema.inputs) and schema.origin == "table" else []),
+    }
+    names = [name for name, readers in _READ_BY.items() if name in given and not read_by & set(readers)]
+    kind = say(f"data.is.{schema.origin}")
+    return [Choice("no effect", ", ".join(names), say("data.no_effect", kind=kind))] if names else []
 
 
 def _all_named(*parts: Any) -> bool:
@@ -179,7 +188,9 @@ def _called(data: Any, test: Any, val: Any) -> tuple[tuple[Any, str], ...]:
 # ---- paths
 
 
-def _open_path(path: Path, test: Any, val: Any, settings: Settings, *, layout: Layout, own_model: bool) -> Data:
+def _open_path(
+    path: Path, test: Any, val: Any, settings: Settings, *, layout: Layout, own_model: bool, asks: Asks
+) -> Data:
     rows = rows_of_path(path)
     if rows:
         test = rows.get("test") if test is None else _as_source(test)
@@ -203,4 +214,4 @@ def _open_path(path: Path, test: Any, val: Any, settings: Settings, *, layout: L
         raise DanluError("DL151", where=str(path), suffix=suffix, reason=reason, line=line)
     from danlu.data.tables import open_tables
 
-    return open_tables(path, test, val, settings, layout=layout, split=split)
+    return open_tables(path, test, val, settings, layout=layout, split=split, asks=asks)

@@ -47,12 +47,12 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def read_header(path: Path) -> Header | None:
-    """Size and colour without decoding; None when the file cannot be read (decoding will say why)."""
+def read_header(source: Any) -> Header | None:
+    """Size and colour of a file or a Pillow image, not decoded; None for what cannot be read (decoding says why)."""
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with nullcontext(source) if isinstance(source, Image.Image) else Image.open(source) as image:
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
             width, height = image.size[::-1] if turned else image.size
             return Header(width, height, image.mode in GREY_MODES)

@@ -10,10 +10,9 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from danlu.data.arrays import drop_bad, encode
-from danlu.data.columns import Columns
 from danlu.data.dataset import take_over_held_out
 from danlu.data.files import decode_parts, rows_of_files
-from danlu.data.folder import check_classes, no_images, part_folders, scan
+from danlu.data.folder import check_classes, no_images, part_folders, scan, table_files
 from danlu.data.kinds import is_rows, rows_of, unpacked
 from danlu.data.paths import existing, idx_pair, is_idx_pair, resolved, rows_of_path
 from danlu.data.raw import table_of
@@ -47,7 +46,7 @@ def open_labelled(schema: Schema, data: Any, settings: Settings) -> Labelled:
         path = existing(data)
         rows = rows_of_path(path)
         data = next((rows[p] for p in ("test", "val", "train") if p in rows), path)
-    if schema.origin == "table":
+    if schema.origin == "table" and not (schema.layout == "image" and _is_image_folder(data)):
         return _table(schema, data, settings)
     if isinstance(data, Path):
         if not data.is_dir() or schema.inputs[0].kind != "image":
@@ -65,19 +64,17 @@ def open_labelled(schema: Schema, data: Any, settings: Settings) -> Labelled:
 
 
 def _table(schema: Schema, source: Any, settings: Settings) -> Labelled:
-    from danlu.data.encode import encode_rows, prepare_table, unseen_categories
-    from danlu.data.tables import settle
+    from danlu.data.encode import unseen_categories
+    from danlu.data.tables import labelled_rows
 
     table = table_of(schema, source, settings)
-    tensors, bad = encode_rows(schema, table, with_target=True)
-    settle(tuple(bad), table, settings)
-    out = {b.row for b in bad}
-    good = [i for i in range(len(table)) if i not in out]
-    if not good:
-        raise DanluError("DL173", where=table.path, where_from=table.path)
-    names = tuple(table.name(i) for i in good)
-    rows = Columns(tensors, prepare=prepare_table(schema), names=names.__getitem__)
-    return Labelled(rows, (*table.bad, *bad), note=unseen_categories(schema, table))
+    rows, bad = labelled_rows(schema, table, "test", settings)
+    return Labelled(rows, tuple(bad), note=unseen_categories(schema, table))
+
+
+def _is_image_folder(data: Any) -> bool:
+    """A folder of classes is as good a test of a model for one image as a table of their files."""
+    return isinstance(data, Path) and data.is_dir() and not table_files(data)
 
 
 def _folder(schema: Schema, path: Path, settings: Settings) -> Labelled:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ class Table:
     bad: tuple[Bad, ...] = ()
     choices: tuple[Choice, ...] = ()
     named: bool = True  # the columns' names came with the data
+    images: Mapping[str, Sequence[Any]] = field(default_factory=dict)  # columns given as images, not as files' names
 
     def __len__(self) -> int:
         return int(self.columns.num_rows)
@@ -59,7 +60,8 @@ def read_table(source: Any, settings: Settings, *, header: bool | str = "auto", 
     if isinstance(source, str | PathLike):
         table = _read_file(Path(source), str(source), settings, header, names)
     else:
-        table = Table(_from_object(source))
+        cells, images = apart(source)
+        table = Table(_from_object(cells), images=images)
     table = replace(table, columns=_plain(table.columns))
     if not len(table):
         raise DanluError("DL102", where=table.path)
@@ -205,6 +207,29 @@ def _from_object(source: Any) -> pa.Table:
     if isinstance(source, list | tuple | Mapping) and not source:
         raise DanluError("DL102")
     raise DanluError("DL127", type=f"{type(source).__module__}.{type(source).__qualname__}")
+
+
+def apart(source: Any) -> tuple[Any, dict[str, list[Any]]]:
+    """Rows and columns without the images among their cells, which arrow cannot hold; and those, a list a column."""
+    if isinstance(source, list | tuple) and source and all(isinstance(r, Mapping) for r in source):
+        names = [
+            n for n in dict.fromkeys(n for row in source for n in row) if any(is_picture(r.get(n)) for r in source)
+        ]
+        rows = [{k: f"image {i}" if k in names else v for k, v in row.items()} for i, row in enumerate(source)]
+        return (rows if names else source), {str(n): [row.get(n) for row in source] for n in names}
+    module = type(source).__module__.partition(".")[0]
+    if (isinstance(source, Mapping) or module == "pandas") and hasattr(source, "keys"):
+        names = [n for n in source if len(source[n]) and is_picture(next(iter(source[n])))]
+        if names:
+            rest = {n: source[n] for n in source}
+            rest |= {n: [f"image {i}" for i in range(len(source[n]))] for n in names}
+            return rest, {str(n): list(source[n]) for n in names}
+    return source, {}
+
+
+def is_picture(value: Any) -> bool:
+    """A Pillow image, or an array of an image's shape."""
+    return hasattr(value, "getbands") or len(getattr(value, "shape", ())) in (2, 3)
 
 
 def _is_scalar(value: Any) -> bool:
