@@ -28,7 +28,8 @@ def fit_beside(plan: Plan) -> Beside | None:
     if not plan.task.metrics:
         return None
     categories = [len(f.classes) + 1 for f in plan.schema.inputs if f.kind == "category"]
-    sizes = categories if plan.schema.layout == "columns" else []
+    blocks = plan.schema.layout == "columns" or "categories" in plan.schema.parts
+    sizes = categories if blocks else []
 
     def seen(model: nn.Module, batch: Any) -> Tensor | None:
         args, kwargs, _ = split_batch(model, batch)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from danlu.data.cells import flat, is_text, to_labels
@@ -203,7 +204,7 @@ def _may_lack_suffix(name: str, p: Profile, *, first: bool) -> bool:
 
 def _why(table: Table, located: Located, cells: Sequence[str]) -> str:
     """Where the files are; how many lie outside of the table's folder; which folders have the same names."""
-    said = [say("pictures.found", pattern=located.shown, count=f"{len(cells):,}")]
+    said = [say("pictures.found", pattern=located.shown, count=f"{len(cells):,}", example=located.path(cells[0]))]
     root = _folder(table).resolve()
     outside = [p for p in (located.path(c) for c in cells) if not p.resolve().is_relative_to(root)]
     if outside:
@@ -216,7 +217,7 @@ def _why(table: Table, located: Located, cells: Sequence[str]) -> str:
 def image_paths(table: Table, name: str) -> tuple[list[Any], dict[int, str]]:
     """Each row's file (or the image itself, where it was given as an object), and what is wrong with a row."""
     if name in table.images:
-        given = list(table.images[name])
+        given = [_as_picture(v) for v in table.images[name]]
         return given, {i: say("pictures.empty", column=name) for i, v in enumerate(given) if v is None}
     cells, present = texts(table, name)
     if present and sum(bool(_URL.match(c)) for c in present) > 0.5 * len(present):
@@ -236,6 +237,22 @@ def image_paths(table: Table, name: str) -> tuple[list[Any], dict[int, str]]:
         elif not _is_file(path):
             wrong[row] = say("pictures.missing", path=path, hint=_hint(path) if not wrong else "")
     return paths, wrong
+
+
+def _as_picture(value: Any) -> Any:
+    """A cell that is an image: Pillow's as it is, an array (H, W[, C]) or (C, H, W) as Pillow's, a text as a path."""
+    if value is None or hasattr(value, "getbands"):
+        return value
+    if isinstance(value, str | Path):
+        return Path(value)
+    from PIL import Image
+
+    pixels = np.asarray(value)
+    if pixels.ndim == 3 and pixels.shape[0] in (1, 3, 4) and pixels.shape[2] not in (1, 3, 4):
+        pixels = pixels.transpose(1, 2, 0)
+    if pixels.dtype.kind == "f":  # shares of 0 to 1
+        pixels = (pixels * 255).round()
+    return Image.fromarray((pixels[..., 0] if pixels.shape[2:] == (1,) else pixels).astype(np.uint8))
 
 
 def _hint(path: Path) -> str:

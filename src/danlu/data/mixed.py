@@ -57,6 +57,12 @@ def _known(fields: Sequence[Field]) -> dict[str, tuple[str, int]]:
     return known | {b: ("block", i) for i, b in enumerate(BLOCKS)}
 
 
+def meaning(schema: Schema) -> list[tuple[str, int]]:
+    """What each part of a batch is: ("image" | "block" | "number" | "category", which of the table's)."""
+    known = _known(schema.inputs)
+    return [known[name] for name in schema.parts]
+
+
 def _of(fields: Sequence[Field], kind: str) -> list[Field]:
     return [f for f in fields if f.role == "input" and f.kind == kind]
 
@@ -81,9 +87,7 @@ def prepare_mixed(schema: Schema, scales: Scales) -> Prepare:
     Stored are an image column's bytes (B, C, H, W) for each, numbers (B, n) with NaN, codes (B, m)[, target]. Images
     become ``(x / 255 - mean) / std``; ``numbers`` is (B, n + flags); a single number (B,), a single category (B,).
     """
-    known = _known(schema.inputs)
-    wanted = tuple(known[name] for name in schema.parts)
-    return partial(_batch, scales, flagged_numbers(schema), wanted)
+    return partial(_batch, scales, flagged_numbers(schema), tuple(meaning(schema)))
 
 
 def _batch(

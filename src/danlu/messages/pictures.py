@@ -54,7 +54,10 @@ ERRORS: dict[str, ErrorText] = {
 }
 
 SAYINGS: dict[str, Text] = {
-    "pictures.found": ("{count} cells name image files: {pattern}", "{count} 个单元格是图片文件名：{pattern}"),
+    "pictures.found": (
+        "{count} cells name image files, found as {pattern}: {example}, …",
+        "{count} 个单元格是图片文件名，按 {pattern} 找到：{example} ……",
+    ),
     "pictures.objects": ("its cells are images", "单元格本身就是图片"),
     "pictures.outside": (
         "{count} of them lie outside {folder}, such as {path}",
