@@ -26,7 +26,7 @@ LEVELS = (
     ("data", "models", "tasks", "optim", "schedule", "ema", "metrics", "batch", "fit", "freeze", "snapshot"),
     ("guard", "linear"),
     ("loop", "evaluate", "checkpoint", "state", "run", "report", "weights", "doctor"),
-    ("answers", "doubts", "explain", "importance", "predict", "pretrained", "summary", "suspects", "trial"),
+    ("answers", "doubts", "explain", "importance", "predict", "pretrained", "slices", "summary", "suspects", "trial"),
     ("choose",),
     ("loaders", "match"),
     ("plan",),

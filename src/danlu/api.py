@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -19,14 +19,17 @@ from danlu.device import Precision
 from danlu.errors import DanluError
 from danlu.finish import finish
 from danlu.fit import built, fill
+from danlu.linear import restored
 from danlu.lookup import is_reference, resolve
 from danlu.loop import steps
 from danlu.messages import say, set_language
+from danlu.metrics import OwnMetrics, own_metrics
 from danlu.opening import open_session
-from danlu.plan import Asked, open_again
+from danlu.plan import Asked, open_again, resolved_metrics
 from danlu.predict import Predictor
 from danlu.report.terminal import Reporter
-from danlu.settings import Settings, SettingsDict, make_settings
+from danlu.settings import SettingsDict, make_settings
+from danlu.tasks import TASKS
 from danlu.types import Bad, Prediction, Schema, Stepped
 
 
@@ -46,11 +49,14 @@ class Run:
         assert self.predictor is not None
         return self.predictor.predict(inputs)
 
-    def test(self, data: Any) -> dict[str, Any]:
-        """The task's metrics on other data, with intervals; keys as in ``metrics``."""
+    def test(self, data: Any, *, slice: Any = None, metrics: Any = None) -> dict[str, Any]:
+        """The task's metrics on other data, with intervals; keys as in ``metrics``.
+
+        ``slice`` and ``metrics``: as in ``train``.
+        """
         assert self.predictor is not None
-        part = open_labelled(self.predictor.schema, data, Settings())
-        return self.predictor.test(part.dataset, part.loader)
+        part = open_labelled(self.predictor.schema, data, make_settings({"slice": slice}))
+        return self.predictor.test(part.dataset, part.loader, slice=slice, own=_own(self.predictor, metrics))
 
     def report(self) -> Path:
         """The page for people: report.html in the run's folder."""
@@ -65,6 +71,7 @@ def train(
     model: Any = None,
     loss: Any = None,
     optimizer: Any = None,
+    metrics: Any = None,
     run: str | Path | None = None,
     **settings: Unpack[SettingsDict],
 ) -> Run:
@@ -72,10 +79,18 @@ def train(
 
     Args:
         data: path | "file.py:name" | Dataset | torch DataLoader | arrays | table | (data, test) tuple.
+            A path is a folder of images or tables, a table (CSV, TSV, JSON lines, Parquet, Arrow, a spreadsheet,
+            "book.xlsx:Sheet2"), a folder of Hugging Face's ``save_to_disk``, arrays (.npz, IDX), or a pattern such
+            as "data/2024-*.csv"; a list of paths is one table too. A table is pandas', polars', pyarrow's, a
+            Hugging Face ``Dataset`` or ``DatasetDict``, a list of dicts, a dict of columns. Targets may be lists of
+            labels, one a row.
         test, val: the same; without them danlu splits its own sources 70/15/15 and a user's Dataset 90/10.
         model: name | "file.py:Class" | nn.Module (trained in place; it ends with the saved weights, in eval()).
         loss: name | Module | callable ``(output, target) -> 0-d tensor or (sum, weight)`` | dict of them.
         optimizer: name | factory(params) | an instance over this model's parameters.
+        metrics: further ones, measured on validation and test as ``val/NAME`` and ``test/NAME``: a function
+            ``(prediction, target) -> number``, a function of scikit-learn, a torchmetrics object or collection,
+            "file.py:name", or a list or dict of them. See ``danlu.metrics.own.seen`` for what they are given.
         run: the run's folder; one that exists is continued exactly where it stopped.
         settings: the fields of ``danlu.settings.Settings``.
 
@@ -85,7 +100,7 @@ def train(
     """
     wanted = make_settings(settings)
     set_language(wanted.lang)
-    with open_session(Asked(data, test, val, model, loss, optimizer, wanted), run) as session:
+    with open_session(Asked(data, test, val, model, loss, optimizer, wanted, metrics), run) as session:
         plan = session.plan
         for event in steps(
             plan.model,
@@ -107,9 +122,11 @@ def train(
                 session.stepped(event)
             else:
                 session.epoch_done(event)
-        metrics = finish(session)
-        predictor = Predictor(plan.model, plan.schema, plan.model_config["scale"], plan.precision)
-        return Run(session.folder.path, plan.model, metrics, session.best.epoch, session.history, predictor)
+        results = finish(session)
+        trivial = tuple(plan.trivial.tolist()) if plan.trivial is not None else ()
+        scale = plan.model_config["scale"]
+        predictor = Predictor(plan.model, plan.schema, scale, plan.precision, trivial, linear=plan.linear)
+        return Run(session.folder.path, plan.model, results, session.best.epoch, session.history, predictor)
 
 
 def resume(run: str | Path = "runs/latest", **settings: Unpack[SettingsDict]) -> Run:
@@ -140,7 +157,9 @@ def load(path: str | Path, *, model: Any = None) -> Predictor:
         fill(module, tensors, str(folder))
         module.eval()
     precision = Precision("bf16" if config.get("precision") == "bf16" else "fp32")
-    return Predictor(module, schema, config.get("scale", "logits"), precision, trivial=tuple(config.get("trivial", ())))
+    scale, trivial = config.get("scale", "logits"), tuple(config.get("trivial", ()))
+    cheap = restored(schema.task, weights.load_linear(folder, config))
+    return Predictor(module, schema, scale, precision, trivial, linear=cheap)
 
 
 def _own_module(config: Mapping[str, Any], path: str | Path) -> nn.Module:
@@ -172,24 +191,29 @@ def _users_module(schema: Schema, model: Any) -> nn.Module:
     return model()  # type: ignore[no-any-return]
 
 
-def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None) -> dict[str, Any]:
+def test(
+    run: str | Path = "runs/latest", data: Any = None, *, model: Any = None, slice: Any = None, metrics: Any = None
+) -> dict[str, Any]:
     """Metrics of a trained model with 95 % intervals and baseline: on ``data``, or on the run's own test part.
 
     ``data`` holds inputs and targets, in the form the model was trained on; keys are those of ``Run.metrics``.
+    ``slice`` (columns by which the metrics are given group by group too) and ``metrics``: as in ``train``.
     """
     predictor = load(run, model=model)
+    own = _own(predictor, metrics)
+    slicing = make_settings({"slice": slice})
     if data is not None:
-        part = open_labelled(predictor.schema, data, Settings(on_bad="skip", bad_limit=1.0))
+        part = open_labelled(predictor.schema, data, replace(slicing, on_bad="skip", bad_limit=1.0))
         reporter = Reporter()
         for one in part.bad:
             reporter.bad(one)
         if part.note:
             reporter.notice(part.note)
-        return predictor.test(part.dataset, part.loader)
+        return predictor.test(part.dataset, part.loader, slice=slice, own=own)
     if run_folder.model_folder(run) == Path(run).expanduser():  # a model/ folder by itself
         raise DanluError("DL313", where=str(run), run=shlex.quote(str(run)))
     folder = run_folder.resolve(run)
-    arguments = record.arguments_of(folder)
+    arguments = record.arguments_of(folder) | ({"slice": slice} if slice is not None else {})
     opened = open_again(arguments, predictor.module, predictor.schema)
     if opened.test is None:
         raise DanluError("DL313", where=str(folder), run=shlex.quote(str(folder)))
@@ -197,11 +221,18 @@ def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None
     brought = {k: v for k, v in opened.loader.items() if k not in order}
     as_then = {name: arguments[name] for name in ("on_bad", "bad_limit") if name in arguments}
     left_out: list[Bad] = []
-    results = predictor.test(opened.test, opened.held_out.get("test", brought) | as_then, left_out)
+    loading = opened.held_out.get("test", brought) | as_then
+    results = predictor.test(opened.test, loading, left_out, slice=arguments.get("slice"), own=own)
     reporter = Reporter()
     for one in left_out:
         reporter.bad(one)
     return results
+
+
+def _own(predictor: Predictor, metrics: Any) -> OwnMetrics | None:
+    task = TASKS[predictor.schema.task]
+    own = own_metrics(resolved_metrics(metrics), task.name)
+    return OwnMetrics(own, task.name) if own else None
 
 
 def predict_files(run: str | Path, inputs: Any, output: str | Path | None = None, *, model: Any = None) -> list[Bad]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from danlu.batch import rows_of, split_batch
 from danlu.data import order
 from danlu.data.columns import Columns
 from danlu.data.loader import Loader
 from danlu.device import kept_randomness
-from danlu.evaluate import Beside
-from danlu.linear import features, fit
+from danlu.linear import Linear, fit, seen
 from danlu.loaders import make_loader
 from danlu.plan import Plan
 
@@ -23,22 +21,15 @@ ROWS, ROWS_READ = (
 )  # training rows that it learns from: held in memory, or read once more by the user's code
 
 
-def fit_beside(plan: Plan) -> Beside | None:
+def fit_beside(plan: Plan) -> Linear | None:
     """The linear model of this run's data; None where its inputs are no numbers or the task is the user's own."""
     if not plan.task.metrics:
         return None
-    categories = [len(f.classes) + 1 for f in plan.schema.inputs if f.kind == "category"]
-    blocks = plan.schema.layout == "columns" or "categories" in plan.schema.parts
-    sizes = categories if blocks else []
-
-    def seen(model: nn.Module, batch: Any) -> Tensor | None:
-        args, kwargs, _ = split_batch(model, batch)
-        return features([*args, *kwargs.values()], sizes)
 
     def rows(loader: Loader, most: int) -> Iterator[tuple[Tensor, Tensor]]:
         taken = 0
         for batch in loader:
-            x = seen(plan.model, batch)
+            x = seen(plan.schema, plan.model, batch)
             if x is None:
                 return
             yield x, plan.task.target(split_batch(plan.model, batch)[2].cpu(), plan.schema)
@@ -48,16 +39,7 @@ def fit_beside(plan: Plan) -> Beside | None:
 
     with kept_randomness(seed=0):
         held_out = list(rows(plan.val_loader, ROWS_READ)) if plan.val_loader is not None else []
-        model = fit(plan.task.name, plan.schema.outputs, rows(*_training(plan)), held_out)
-    if model is None:
-        return None
-
-    def answer(module: nn.Module, batch: Any) -> Tensor:
-        x = seen(module, batch)
-        assert x is not None
-        return model.answer(x)
-
-    return answer
+        return fit(plan.task.name, plan.schema.outputs, rows(*_training(plan)), held_out)
 
 
 def _training(plan: Plan) -> tuple[Loader, int]:

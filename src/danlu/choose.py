@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from danlu.device import Precision
 from danlu.errors import DanluError, nearest
 from danlu.freeze import Body
 from danlu.messages import say
+from danlu.metrics import Own
 from danlu.optim import build_optimizer
 from danlu.schedule import Schedule, build_schedule
 from danlu.settings import Settings, parse_time
@@ -26,6 +27,7 @@ from danlu.types import Choice
 
 TRIAL_BATCHES = 4
 WARMUP = 0.05  # share of all updates
+LESS_IS_BETTER = ("loss", "log_loss", "mae", "rmse", "mse")
 BODY_LR = 0.1  # of the head's rate, for weights that were trained before
 
 
@@ -34,6 +36,7 @@ class Decisions:
 
     def __init__(self, before: dict[str, Any], tell: Callable[[Choice], None]) -> None:
         self.before, self.tell, self.made = before, tell, dict(before)
+        self.range_test: list[tuple[float, float]] = []  # (learning rate, loss), where it was made
 
     def choose(self, what: str, make: Callable[[], tuple[Any, str]]) -> Any:
         """The value decided when the run began, or a new one made now: ``make() -> (value, why)``."""
@@ -50,14 +53,25 @@ def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def monitored(settings: Settings, task: Task) -> str:
-    """The metric that names the best epoch; DL310 for one that this task has not."""
-    name = (settings.monitor or task.monitor).removeprefix("val/")
-    known = ["loss", *task.metrics]
+def monitored(settings: Settings, task: Task, own: Sequence[Own] = ()) -> tuple[str, bool]:
+    """The metric that names the best epoch, and whether more of it is better.
+
+    DL310 for one that is not measured; DL366 where nothing says which direction is better ("+NAME", "-NAME" do).
+    """
+    asked = settings.monitor or task.monitor
+    name = asked.lstrip("+-").removeprefix("val/")
+    known = ["loss", *task.metrics, *(one.name for one in own)]
     if name not in known:
         line = nearest(name, known) or task.monitor
         raise DanluError("DL310", where=f"monitor={name!r}", known=", ".join(known), line=line)
-    return name
+    if asked[0] in "+-":
+        return name, asked[0] == "+"
+    users = next((one for one in own if one.name == name), None)
+    if users is None:
+        return name, name not in LESS_IS_BETTER
+    if users.greater is None:
+        raise DanluError("DL366", where=f"monitor={name!r}", name=name)
+    return name, users.greater
 
 
 def choose_batch_size(settings: Settings, data: Data, decisions: Decisions) -> Settings:
@@ -102,6 +116,7 @@ def make_optimizer(
         optimizer = build_optimizer(spec, model, replace(settings, lr=None), body.names)
         body.apply(model, 0)
         rate, curve = range_test(model, optimizer, few_batches(loader, 100), criterion, Precision())
+        decisions.range_test = curve
         body.thaw(model)
         return rate, say("lr.range_test", steps=len(curve))
 

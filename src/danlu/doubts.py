@@ -25,7 +25,7 @@ COARSE = 0.05  # half an interval's width, of a share
 
 @dataclass(frozen=True)
 class Doubt:
-    """``told`` holds the code and the texts: DL330 to DL337."""
+    """``told`` holds the code and the texts: DL330 to DL338."""
 
     severity: Literal["warning", "note"]
     told: DanluError
@@ -68,7 +68,7 @@ def doubts_of_data(
 def doubts_of_results(trained: Trained) -> list[Doubt]:
     """After the test, the most serious first."""
     found = [_guessing(trained), _linear(trained), _disagree(trained), _remembers(trained), _still_improving(trained)]
-    found.append(_few_rows(trained))
+    found += [_worse_group(trained), _few_rows(trained)]
     return [doubt for doubt in found if doubt is not None]
 
 
@@ -152,6 +152,25 @@ def _still_improving(trained: Trained) -> Doubt | None:
         return None
     facts = {"metric": metric_name(name), "before": number(before), "after": number(after), "line": trained.longer}
     return Doubt("note", DanluError("DL335", f"val/{name}", **facts))
+
+
+def _worse_group(trained: Trained) -> Doubt | None:
+    """The group of a slice that is most surely worse than the other rows, and how many were compared."""
+    worse = [part for part in trained.results.get("test/slices", ()) if "worse" in part]
+    if not worse:
+        return None
+    worse.sort(key=lambda part: -part["worse"]["by"])
+    first, told = worse[0], worse[0]["worse"]
+    name = told["metric"]
+    figures = {"value": first[name], "low": first[f"{name}_low"], "high": first[f"{name}_high"]}
+    numbers = {k: number(v) for k, v in (figures | {k: told[k] for k in ("rest", "rest_low", "rest_high")}).items()}
+    others = ", ".join(f"{part['column']} = {part['group']}" for part in worse[1:4])
+    also = say("doubt.also_worse", groups=others, count=len(worse) - 1) if others else ""
+    guess = first.get(f"{name}_baseline")
+    also = (say("doubt.group_baseline", baseline=number(guess)) if guess is not None else "") + also
+    facts = {"group": f"{first['column']} = {first['group']}", "rows": f"{first['rows']:,}", "also": also}
+    where, metric, compared = f"test/{name}", metric_name(name), told["compared"]
+    return Doubt("warning", DanluError("DL338", where, metric=metric, compared=compared, **facts, **numbers))
 
 
 def _few_rows(trained: Trained) -> Doubt | None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from danlu.batch import answer_of, forward, returned_loss, rows_of, to_device
 from danlu.device import Precision, kept_randomness
-from danlu.metrics import Meter
+from danlu.metrics import Meter, OwnMetrics
 from danlu.tasks import Criterion, Task
 from danlu.tasks.criterion import divisor, sums
 from danlu.types import Schema
@@ -121,19 +121,23 @@ def evaluate(
     keep: bool = False,
     scale: str = "",
     linear: Beside | None = None,
+    own: OwnMetrics | None = None,
 ) -> Evaluation:
     """The task's metrics and the loss over everything the loader gives.
 
     ``scale`` says what the outputs are where there is no loss to tell (see ``tasks.base.Scale``).
     ``keep`` returns all predictions and targets too (the test set's file, intervals); many of them lie in a file, so
-    that memory stays constant. ``linear`` answers the same inputs (their features), to stand beside the model.
-    Models that draw random numbers are given the same ones at every evaluation, and training's are put back.
+    that memory stays constant. ``linear`` answers the same inputs (their features), to stand beside the model; ``own``
+    are the user's metrics. Models that draw random numbers are given the same ones at every evaluation, and training's
+    are put back.
     """
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     precision = precision or Precision(device=device.type)
     meter = Meter(task.metrics, schema.outputs) if task.metrics else None
     tally = Tally(loss)
     rows, kept = 0, (Kept(), Kept(), Kept())
+    if own is not None:
+        own.start(device)
     with kept_randomness(seed=0), evaluating(model):
         for batch in loader:
             count = rows_of(batch)
@@ -143,14 +147,22 @@ def evaluate(
             with precision.autocast():
                 output, target = forward(model, batch)
                 tally.add(output, target, count)
+            if meter is None and own is None:
+                continue
+            decoded = task.decode(answer_of(output), schema, scale or loss)
+            truth = task.target(target, schema)
             if meter is not None:
-                decoded = task.decode(answer_of(output), schema, scale or loss)
-                truth = task.target(target, schema)
                 meter.update(decoded, truth)
-                if keep:
-                    kept[0].add(decoded)
-                    kept[1].add(truth)
-                    if linear is not None:
-                        kept[2].add(linear(model, batch))
+            if own is not None:
+                own.update(decoded, truth)
+            if (keep and meter is not None) or (own is not None and own.whole):
+                kept[0].add(decoded)
+                kept[1].add(truth)
+                if linear is not None:
+                    kept[2].add(linear(model, batch))
+    answers, truths, beside = (part.tensor() for part in kept)  # ordinary tensors, outside the inference mode
     metrics = {**tally.means(), **(meter.compute() if meter is not None else {})}
-    return Evaluation(metrics, rows, *(part.tensor() for part in kept))
+    if own is not None:
+        with kept_randomness(seed=0):
+            metrics |= own.compute(answers, truths)
+    return Evaluation(metrics, rows, *((answers, truths, beside) if keep and meter is not None else ()))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isqrt
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+
+from danlu.batch import split_batch
+from danlu.types import Schema
 
 FEATURES = 1024
 SHRINKAGES = (0.001, 0.01, 0.1, 0.5)  # tried on the validation rows
@@ -31,6 +35,39 @@ class Linear:
         if self.task == "classification":
             return scores.softmax(1)
         return scores if self.task == "regression" else scores.clamp(EPS, 1 - EPS)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a file keeps of it; ``restored`` makes it again."""
+        return {"shift": self.shift, "scale": self.scale, "weight": self.weight, "bias": self.bias}
+
+
+def restored(task: str, tensors: Mapping[str, Tensor]) -> Linear | None:
+    """The model that ``Linear.tensors`` tells of; None where they are not of one size."""
+    if set(tensors) != {"shift", "scale", "weight", "bias"} or tensors["weight"].ndim != 2:
+        return None
+    rows, columns = tensors["weight"].shape
+    fits = tensors["shift"].shape == tensors["scale"].shape == (rows,) and tensors["bias"].shape == (columns,)
+    return Linear(task, *(tensors[k] for k in ("shift", "scale", "weight", "bias"))) if fits else None
+
+
+def seen(schema: Schema, model: nn.Module, batch: Any) -> Tensor | None:
+    """The features of a batch that is ready for ``model``."""
+    categories = [len(f.classes) + 1 for f in schema.inputs if f.kind == "category"]
+    args, kwargs, _ = split_batch(model, batch)
+    return features(
+        [*args, *kwargs.values()], categories if schema.layout == "columns" or "categories" in schema.parts else []
+    )
+
+
+def beside(linear: Linear, schema: Schema) -> Callable[[nn.Module, Any], Tensor]:
+    """What answers the batches of a test beside the model itself: ``(model, batch) -> answers``."""
+
+    def answer(module: nn.Module, batch: Any) -> Tensor:
+        x = seen(schema, module, batch)
+        assert x is not None
+        return linear.answer(x)
+
+    return answer
 
 
 def features(inputs: Sequence[object], categories: Sequence[int] = ()) -> Tensor | None:

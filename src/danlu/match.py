@@ -16,10 +16,13 @@ from danlu.choose import Decisions
 from danlu.data.columns import Columns, Data
 from danlu.data.loader import Loader
 from danlu.data.seeded import name_of
+from danlu.device import Precision
 from danlu.errors import DanluError
+from danlu.evaluate import evaluate
 from danlu.freeze import Body, find_body, last_layer
 from danlu.loop import row_names
 from danlu.messages import say
+from danlu.metrics import OwnMetrics
 from danlu.models.mixed import Mixed
 from danlu.pretrained import Filled, Pretrained, fill_in
 from danlu.settings import Settings
@@ -111,6 +114,27 @@ def try_one_batch(
         if schema.task == "classification" and isinstance(answer, Tensor):
             _check_all_labels(model, loader, data, criterion, answer)
     return schema, task, criterion
+
+
+def try_metrics(
+    own: OwnMetrics,
+    model: nn.Module,
+    loader: Loader,
+    task: Task,
+    schema: Schema,
+    criterion: Criterion | None,
+    precision: Precision,
+) -> None:
+    """The user's metrics tried before training: on one batch, and where one fails on that, on the whole part.
+
+    DL365 with the user's line for one that fails there too. A batch may lack a class that a metric needs.
+    """
+    for batches in (few_batches(loader, 1), loader if loader.fixed else few_batches(loader, 50)):
+        evaluate(model, batches, task, schema, criterion, precision=precision, own=own)
+        if not own.failures:
+            return
+    name, (where, reason) = next(iter(own.failures.items()))
+    raise DanluError("DL365", where=where or f"metrics: {name}", name=name, why=reason)
 
 
 def _row_of_first_batch(loader: Loader) -> Callable[[int], str]:

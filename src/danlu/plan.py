@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from danlu import models, optim, tasks
 from danlu.choose import (
@@ -25,16 +25,19 @@ from danlu.choose import (
 )
 from danlu.data import load_data
 from danlu.data.columns import Data
+from danlu.data.groups import check_slice
 from danlu.data.loader import Loader
 from danlu.data.normalise import image_input, scaled
 from danlu.device import Precision, pick_device, seed_everything
 from danlu.ema import Ema
 from danlu.errors import DanluError
 from danlu.freeze import Body
-from danlu.loaders import HELD_OUT, make_loader, share_limit, without_lonely_row
+from danlu.linear import Linear
+from danlu.loaders import HELD_OUT, make_loader, share_limit, weigh_classes, without_lonely_row
 from danlu.lookup import is_reference, resolve
-from danlu.match import begin, make_model, try_one_batch
+from danlu.match import begin, make_model, try_metrics, try_one_batch
 from danlu.messages import say
+from danlu.metrics import OwnMetrics, own_metrics
 from danlu.pretrained import Pretrained, find, tell_images
 from danlu.schedule import Schedule
 from danlu.settings import Settings, make_settings
@@ -53,6 +56,7 @@ class Asked:
     loss: Any = None
     optimizer: Any = None
     settings: Settings = field(default_factory=Settings)
+    metrics: Any = None
 
 
 @dataclass
@@ -80,6 +84,10 @@ class Plan:
     epochs: int | None
     limit: int | None  # updates after which the loop ends even inside an epoch (steps=, time=)
     total_steps: int | None
+    own: OwnMetrics | None = None  # the user's metrics
+    range_test: list[tuple[float, float]] = field(default_factory=list)  # lr="auto" of a new run: (rate, loss)
+    trivial: Tensor | None = None  # at the end: what ignoring the input answers,
+    linear: Linear | None = None  # and the linear model
     chosen: dict[str, Any] = field(default_factory=dict)  # measured or defaulted once; a resumed run reuses them
 
 
@@ -88,11 +96,15 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     decisions = Decisions(chosen, tell)
     settings = asked.settings
     device = pick_device(settings.device)
+    seed_everything(settings.seed)  # a file that is run for a name in it may make the model itself
     wanted_model, loss, wanted_optimizer = (_resolved(spec) for spec in (asked.model, asked.loss, asked.optimizer))
     _check_names(wanted_model, loss, wanted_optimizer)
     _check_freeze(wanted_model, settings)
     pretrained = find(wanted_model, settings.weights)
     data, settings = _open(asked, settings, wanted_model, pretrained, decisions)
+    check_slice(settings.slice, data.test, data.schema)
+    if settings.slice is not None and data.test is None and not chosen:
+        tell(Choice("slice", say("slice.no_test"), say("slice.no_test.why")))
     settings = choose_workers(choose_batch_size(settings, data, decisions), data, decisions)
 
     seed_everything(settings.seed)
@@ -103,8 +115,10 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     model.to(device)
     loader = make_loader("train", data, settings)
     schema, task, criterion = try_one_batch(loss, settings, schema, model, loader, data, decisions)
-    monitored(settings, task)
+    own = own_metrics(resolved_metrics(asked.metrics), task.name)
+    monitored(settings, task, own)
     loader = without_lonely_row(loader, model, data, settings, decisions)
+    weigh_classes(loader, data, task, schema, settings, _silent if chosen else tell)
 
     optimizer, settings = make_optimizer(wanted_optimizer, settings, model, body, loader, criterion, decisions)
     ema = Ema(model, settings.ema) if settings.ema is not None else None  # over the body too: it may be thawed
@@ -117,6 +131,9 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     held_out = {part: make_loader(part, data, settings) for part in HELD_OUT if getattr(data, part) is not None}
     share_limit((loader, *held_out.values()))
     limit = total if settings.steps is not None or settings.time is not None else None
+    users = OwnMetrics(own, task.name) if own else None
+    if users is not None and settings.check and not chosen:
+        try_metrics(users, model, held_out.get("val") or loader, task, schema, criterion, precision)
     if settings.accumulate > 1 and not chosen and (norm := batch_norm(model)):
         tell(Choice("accumulate", str(settings.accumulate), say("accumulate.batch_norm", layer=norm)))
     return Plan(
@@ -141,6 +158,8 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
         epochs=None if limit else settings.epochs or decisions.made.get("epochs"),
         limit=limit,
         total_steps=total,
+        own=users,
+        range_test=decisions.range_test,
         chosen=decisions.made,
     )
 
@@ -192,6 +211,19 @@ def _check_freeze(model: Any, settings: Settings) -> None:
     if settings.freeze != "none" and settings.weights is None and (model is None or isinstance(model, str)):
         name = model or say("model.chosen")
         raise DanluError("DL286", where=f"freeze={settings.freeze!r}", freeze=settings.freeze, name=name)
+
+
+def _silent(choice: Choice) -> None:
+    """A run that goes on has told its choices before."""
+
+
+def resolved_metrics(spec: Any) -> Any:
+    """The objects that "file.py:name" stands for, one or several."""
+    if isinstance(spec, (list, tuple)):
+        return [resolved_metrics(one) for one in spec]
+    if isinstance(spec, str) and not is_reference(spec):
+        raise DanluError("DL362", where=f"metrics={spec!r}", got=repr(spec))
+    return _resolved(spec)
 
 
 def _resolved(spec: Any) -> Any:

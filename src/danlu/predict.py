@@ -13,12 +13,18 @@ from torch.utils.data import IterableDataset
 
 from danlu import metrics
 from danlu.batch import answer_of, to_device
+from danlu.data.groups import check_slice, groups_of
 from danlu.data.loader import Loader
 from danlu.data.raw import RawBatch, raw_batches
 from danlu.device import Precision, kept_randomness
+from danlu.doubts import HEADLINES
 from danlu.errors import DanluError
 from danlu.evaluate import Evaluation, evaluate, evaluating
+from danlu.linear import Linear, beside
 from danlu.messages import say
+from danlu.metrics import OwnMetrics
+from danlu.report.terminal import Reporter
+from danlu.slices import sliced
 from danlu.tasks import TASKS, Task
 from danlu.types import Bad, Prediction, Schema
 
@@ -35,18 +41,24 @@ class Predictor:
     precision: Precision = field(default_factory=Precision)
     trivial: tuple[float, ...] = ()  # what a model that learnt nothing would answer, see metrics.trivial_answer
     max_pixels: int = 100_000_000
+    linear: Linear | None = None  # what stands beside in a test
+    told: set[str] = field(default_factory=set, repr=False, compare=False)  # what was said of inputs, once
 
     def predict(self, inputs: Any, *, batch_size: int = BATCH) -> list[Prediction]:
         """One answer for each input, in order.
 
         ``inputs``: paths of images, a folder or a table; rows as dicts; a DataFrame; arrays or tensors ``(N, …)``
-        or one sample without the first dimension; PIL images. Prepared as in training. An unreadable one raises.
+        or one sample without the first dimension; PIL images. Prepared as in training. An unreadable one raises;
+        categories that training never saw are counted and told, the first time.
         """
         answers: list[Prediction] = []
         for raw, found in self.stream(inputs, batch_size=batch_size):
             if raw.bad:
                 raise DanluError("DL308", raw.bad[0].where, reason=raw.bad[0].why, line=say("predict.skips"))
             answers += found
+            if raw.note and "unseen" not in self.told:
+                self.told.add("unseen")
+                Reporter().notice(raw.note)
         return answers
 
     def stream(self, inputs: Any, *, batch_size: int = BATCH) -> Iterator[tuple[RawBatch, list[Prediction]]]:
@@ -70,13 +82,21 @@ class Predictor:
         return result
 
     def test(
-        self, dataset: Any, brought: dict[str, Any] | None = None, left_out: list[Bad] | None = None
+        self,
+        dataset: Any,
+        brought: dict[str, Any] | None = None,
+        left_out: list[Bad] | None = None,
+        *,
+        slice: Any = None,
+        own: OwnMetrics | None = None,
     ) -> dict[str, Any]:
         """``test/<metric>`` with interval and baseline on a dataset whose samples are ready for the model.
 
         ``brought``: arguments of its loader. With ``on_bad="skip"`` among them, samples that cannot be read are left
-        out, and told in ``left_out``.
+        out, and told in ``left_out``. ``slice``: see ``Settings.slice``; the groups come in ``test/slices``.
+        ``own``: further metrics, see ``metrics.own``.
         """
+        check_slice(slice, dataset, self.schema)
         kept = ("batch_size", "collate_fn", "num_workers", "sampler", "batch_sampler", "on_bad", "bad_limit")
         options = {k: v for k, v in (brought or {}).items() if k in kept}
         if isinstance(dataset, IterableDataset):
@@ -86,15 +106,30 @@ class Predictor:
         loader = Loader(dataset, **options, seed=0)
         task = TASKS[self.schema.task]
         tested = evaluate(
-            self.module, loader, task, self.schema, None, precision=self.precision, keep=True, scale=self.scale
+            self.module,
+            loader,
+            task,
+            self.schema,
+            None,
+            precision=self.precision,
+            keep=True,
+            scale=self.scale,
+            own=own,
+            linear=beside(self.linear, self.schema) if self.linear is not None else None,
         )
+        if own is not None and own.failures:
+            name, (where, reason) = next(iter(own.failures.items()))
+            raise DanluError("DL365", where=where or f"metrics: {name}", name=name, why=reason)
         if left_out is not None:
             left_out += loader.bad
         trivial = torch.tensor(self.trivial, dtype=torch.float64) if self.trivial else None
-        return test_results(task, self.schema, tested, trivial)
+        results = test_results(task, self.schema, tested, trivial, own)
+        return results | by_group(slice, loader, self.schema, tested, trivial)
 
 
-def test_results(task: Task, schema: Schema, tested: Evaluation, trivial: Tensor | None) -> dict[str, Any]:
+def test_results(
+    task: Task, schema: Schema, tested: Evaluation, trivial: Tensor | None, own: OwnMetrics | None = None
+) -> dict[str, Any]:
     """``test/<metric>`` with ``_low``, ``_high``, ``_interval`` (its kind), ``_baseline`` and ``_linear``.
 
     ``trivial``: the answer of a model that ignores its input, see ``metrics.trivial_answer``. What each class, label or
@@ -102,6 +137,9 @@ def test_results(task: Task, schema: Schema, tested: Evaluation, trivial: Tensor
     """
     results: dict[str, Any] = {f"test/{k}": v for k, v in tested.metrics.items()}
     results["test/rows"] = tested.rows
+    if own is not None:
+        better = {True: "higher", False: "lower", None: ""}
+        results["test/own"] = [{"name": one.name, "better": better[one.greater]} for one in own.metrics]
     if tested.decoded is None or tested.target is None:
         return results
     names = schema.classes if task.name != "regression" else target_names(schema)
@@ -119,7 +157,32 @@ def test_results(task: Task, schema: Schema, tested: Evaluation, trivial: Tensor
         linear = metrics.values(task.name, tested.linear, tested.target)
         results["test/linear"] = say("linear.what")
         results |= {f"test/{k}_linear": v for k, v in linear.items()}
+    return results | (_of_own(own, tested, trivial) if own is not None else {})
+
+
+def _of_own(own: OwnMetrics, tested: Evaluation, trivial: Tensor | None) -> dict[str, Any]:
+    """Intervals of the user's metrics, and what the trivial and the linear answers reach in them."""
+    assert tested.decoded is not None and tested.target is not None
+    results: dict[str, Any] = {}
+    for name, (low, high, kind) in own.intervals(tested.decoded, tested.target).items():
+        results |= {f"test/{name}_low": low, f"test/{name}_high": high, f"test/{name}_interval": kind}
+    beside = {"linear": tested.linear}
+    if trivial is not None and len(trivial) == tested.decoded.shape[1]:
+        beside["baseline"] = trivial.to(tested.decoded.dtype).expand(len(tested.target), -1)
+    for part, answers in beside.items():
+        found = own.beside(answers, tested.target) if answers is not None else {}
+        results |= {f"test/{name}_{part}": value for name, value in found.items()}
     return results
+
+
+def by_group(wanted: Any, loader: Loader, schema: Schema, tested: Evaluation, trivial: Tensor | None) -> dict[str, Any]:
+    """``{"test/slices": one dict a group}``, see ``slices.sliced``; nothing where none are wanted."""
+    rows = loader.handed_out() if wanted is not None else []
+    if tested.decoded is None or tested.target is None or len(rows) != tested.rows or schema.task not in HEADLINES:
+        return {}  # also for a collate function that made more or fewer rows than it was given
+    groups = groups_of(wanted, loader.dataset, schema, rows)
+    decoded, target = tested.decoded, tested.target
+    return {"test/slices": sliced(schema.task, decoded, target, groups, trivial, HEADLINES[schema.task])}
 
 
 def target_names(schema: Schema) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -55,7 +55,7 @@ RULES: dict[str, Rule] = {
     "ema": Rule(("number",), 0.999, 0, 1, open="()"),
     "patience": _whole(5),
     "monitor": Rule(("text",), "accuracy"),
-    "class_weights": Rule(("numbers",), "balanced", 0, names=("balanced",)),
+    "class_weights": Rule(("numbers",), "balanced", 0, names=("balanced", "sampled")),
     "label_smoothing": Rule(("number",), 0.1, 0, 1, open=")"),
     "weights": Rule(("path",), "weights.pth", names=("default",)),
     "freeze": Rule(("whole",), "body", 1, names=("body", "none")),
@@ -70,6 +70,7 @@ RULES: dict[str, Rule] = {
     "target": Rule(("text", "texts"), "label"),
     "task": _named(*_TASKS),
     "ignore": Rule(("text", "texts"), "id"),
+    "slice": Rule(("text", "texts", "groups"), "sex"),
     "size": _whole(128, 1, 65_535),
     "on_bad": _named("stop", "skip"),
     "bad_limit": Rule(("number",), 0.001, 0, 1),
@@ -162,6 +163,9 @@ def convert(rule: Rule, value: Any) -> tuple[Any, str]:
         return _convert_number(rule, value)
     if "call" in kinds and callable(value):
         return value, ""
+    if "groups" in kinds and isinstance(value, Mapping):
+        good = len(value) > 0 and all(isinstance(v, Sized) and not isinstance(v, str) for v in value.values())
+        return (dict(value), "") if good else (None, "DL002")
     if hasattr(value, "tolist"):  # an array or tensor of class weights
         value = value.tolist()
     if ("texts" in kinds or "numbers" in kinds) and isinstance(value, Sequence):

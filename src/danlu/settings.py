@@ -55,6 +55,7 @@ class Settings:
     target: str | Sequence[str] | None = None
     task: str | None = None  # classification, multilabel, regression, custom
     ignore: str | Sequence[str] | None = None  # columns to leave out
+    slice: str | Sequence[str] | Mapping[str, Any] | None = None  # columns by which the test is told group by group
     size: int | None = None  # side of the square images the model sees, in pixels
     on_bad: str = "stop"  # stop, skip: what to do with an unreadable sample
     bad_limit: float = 0.001  # share of samples that may be skipped
@@ -97,6 +98,7 @@ class SettingsDict(TypedDict, total=False):
     target: str | Sequence[str] | None
     task: str | None
     ignore: str | Sequence[str] | None
+    slice: str | Sequence[str] | Mapping[str, Any] | None
     size: int | None
     on_bad: str
     bad_limit: float
@@ -105,7 +107,7 @@ class SettingsDict(TypedDict, total=False):
     lang: str | None
 
 
-ARGUMENTS = ("data", "test", "val", "model", "loss", "optimizer", "run")  # train's own, beside the settings
+ARGUMENTS = ("data", "test", "val", "model", "loss", "optimizer", "metrics", "run")  # train's own, beside the settings
 LENGTHS = ("epochs", "steps", "time")  # each alone says how long to train
 Style = Literal["python", "flag"]
 

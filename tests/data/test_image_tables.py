@@ -14,8 +14,8 @@ from PIL import Image
 
 from danlu.data import load_data
 from danlu.data.columns import Columns
+from danlu.data.image_columns import PictureRows
 from danlu.data.mixed import parts_for
-from danlu.data.pictures import PictureRows
 from danlu.data.raw import raw_batches
 from danlu.errors import DanluError
 from danlu.settings import make_settings
@@ -225,7 +225,7 @@ def test_a_model_that_asks_for_something_else_is_told_what_there_is(tmp_path: Pa
     data = fields_of_pairs(tmp_path)
     with pytest.raises(DanluError) as told:
         parts_for(data.schema.inputs, [(n, True) for n in names], "p.csv")
-    assert told.value.code == "DL143" and "left, right, numbers, categories" in told.value.why
+    assert told.value.code == "DL134" and "left, right, numbers, categories" in told.value.why
     assert "def forward(self, image, image2, numbers, categories)" in told.value.fix
 
 
@@ -242,7 +242,7 @@ def test_a_missing_file_is_named_with_its_row_and_the_nearest_name(tmp_path: Pat
     path = table(tmp_path)
     (tmp_path / "images" / "p007.png").rename(tmp_path / "images" / "p007x.png")
     error = code_of(path)
-    assert error.code == "DL140" and error.where.endswith("t.csv:9")
+    assert error.code == "DL131" and error.where.endswith("t.csv:9")
     assert "images/p007.png" in error.why and "p007x.png" in error.why
     data = opened(path, on_bad="skip", bad_limit=0.1)
     assert len(data.bad) == 1 and len(data.train) + len(data.val) + len(data.test) == 39
@@ -252,10 +252,10 @@ def test_an_empty_cell_and_a_damaged_file_are_named_with_their_rows(tmp_path: Pa
     path = table(tmp_path)
     (tmp_path / "images" / "p003.png").write_bytes(b"no picture")
     error = code_of(path)
-    assert error.code == "DL141" and error.where.endswith("t.csv:5") and "p003.png" in error.why
-    assert code_of(path, cache="off").code == "DL141"
+    assert error.code == "DL132" and error.where.endswith("t.csv:5") and "p003.png" in error.why
+    assert code_of(path, cache="off").code == "DL132"
     path.write_text(path.read_text().replace("p010.png", ""))
-    assert code_of(path).code == "DL140"
+    assert code_of(path).code == "DL131"
     data = opened(path, on_bad="skip", bad_limit=0.1)
     assert sorted(b.where.rpartition(":")[2] for b in data.bad) == ["12", "5"]
 
@@ -264,14 +264,14 @@ def test_addresses_are_refused_and_nothing_is_downloaded(tmp_path: Path) -> None
     rows = [[f"https://example.org/{i}.jpg", i % 9, "ab"[i % 2]] for i in range(40)]
     path = write(tmp_path / "t.csv", ["image", "x", "label"], rows)
     error = code_of(path)
-    assert error.code == "DL142" and "https://example.org/0.jpg" in error.why
+    assert error.code == "DL133" and "https://example.org/0.jpg" in error.why
     assert [f.name for f in opened(path, ignore="image").schema.inputs] == ["x"]
 
 
 def test_a_column_of_which_no_file_is_found_is_an_error_with_the_place(tmp_path: Path) -> None:
     rows = [[f"pics/{i}.jpg", i % 9, "ab"[i % 2]] for i in range(40)]
     error = code_of(write(tmp_path / "t.csv", ["image", "x", "label"], rows))
-    assert error.code == "DL144" and str(tmp_path / "pics" / "0.jpg") in error.fix
+    assert error.code == "DL135" and str(tmp_path / "pics" / "0.jpg") in error.fix
 
 
 # ---- predict

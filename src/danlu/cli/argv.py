@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +70,7 @@ def _call(verb: Verb, given: dict[str, Any]) -> Call:
     settings = {k: _value(k, v) for k, v in given.items() if k in RULES}
     arguments = {k: v for k, v in given.items() if k not in RULES}
     make_settings(settings, "flag")  # every wrong value is a usage error, said before torch is imported
-    if verb.settings:
-        arguments |= settings
+    arguments |= {k: v for k, v in settings.items() if verb.settings or k in verb.flags}
     return Call(verb.name, _ARGUMENTS[verb.name](verb, places, arguments), mode, debug)
 
 
@@ -155,7 +155,7 @@ _ARGUMENTS: dict[str, Callable[[Verb, list[str], dict[str, Any]], dict[str, Any]
 def _places(verb: Verb, places: list[str], required: int) -> list[Any]:
     """As many values as the verb has places, None for those left out."""
     if len(places) > len(verb.places):
-        raise _too_many(verb, places[len(verb.places)])
+        raise _too_many(verb, places[len(verb.places)], _pattern(verb, places))
     if len(places) < required:
         raise _missing(verb, verb.places[len(places)])
     return [*places, *[None] * (len(verb.places) - len(places))]
@@ -265,9 +265,17 @@ def _missing(verb: Verb, name: str) -> DanluError:
     return DanluError("DL009", f"danlu {verb.name}", name=name, usage=say("usage.line", line=line), line=_first(verb))
 
 
-def _too_many(verb: Verb, word: str) -> DanluError:
-    line = usage.line(verb)
-    return DanluError("DL010", word, name=word, usage=say("usage.line", line=line), line=_first(verb))
+def _pattern(verb: Verb, places: Sequence[str]) -> str:
+    """The line with the pattern in quotes, where the words are files that the shell made of it; else empty."""
+    suffixes = {Path(p).suffix for p in places}
+    if len(verb.places) < 2 or len(suffixes) > 1 or not all(Path(p).is_file() for p in places):
+        return ""
+    return f'danlu {verb.name} "{os.path.commonprefix(places)}*{suffixes.pop()}"'
+
+
+def _too_many(verb: Verb, word: str, line: str = "") -> DanluError:
+    shown = say("usage.line", line=usage.line(verb))
+    return DanluError("DL010", word, name=word, usage=shown, line=line or _first(verb))
 
 
 def _first(verb: Verb) -> str:

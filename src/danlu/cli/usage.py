@@ -18,7 +18,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("accumulate", "ema", "class_weights", "label_smoothing"),
         *("weights", "freeze", "body_lr"),
     ),
-    "data": ("target", "task", "ignore", "size", "on_bad", "bad_limit", "max_pixels"),
+    "data": ("target", "task", "ignore", "slice", "size", "on_bad", "bad_limit", "max_pixels"),
     "machine": ("seed", "device", "precision", "workers", "checkpoint_steps", "cache", "log", "check"),
     "rest": ("lang",),
 }
@@ -38,8 +38,10 @@ class Verb:
 VERBS = {
     verb.name: verb
     for verb in (
-        Verb("train", ("DATA", "[TEST]"), ("val", "test", "model", "loss", "optimizer", "run"), settings=True),
-        Verb("test", ("[RUN]", "[DATA]"), ("model",)),
+        Verb(
+            "train", ("DATA", "[TEST]"), ("val", "test", "model", "loss", "optimizer", "metrics", "run"), settings=True
+        ),
+        Verb("test", ("[RUN]", "[DATA]"), ("model", "slice", "metrics")),
         Verb("predict", ("[RUN]", "INPUT…"), ("output", "model")),
         Verb("resume", ("[RUN]",), (), settings=True),
         Verb("demo", ("[image|table]",), (), settings=True),

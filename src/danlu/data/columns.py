@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ class Columns(Dataset[tuple[Any, ...]]):
     tensors into a batch; it works row by row, so that any grouping of rows gives the same values.
     ``names`` tells a row's place in the user's data ("photos/cat/3.jpg", "adult.csv row 17").
     ``exact``: the targets of a regression as the user has them, float64 ``(N, T)``; the stored ones are rounded.
+    ``aside``: cells that a test is sliced by, a column (N,) by name.
     """
 
     def __init__(
@@ -38,8 +39,10 @@ class Columns(Dataset[tuple[Any, ...]]):
         prepare: Prepare | None = None,
         names: Callable[[int], str] | None = None,
         exact: Tensor | None = None,
+        aside: Mapping[str, Any] | None = None,
     ) -> None:
-        self.tensors, self.index, self.prepare, self.names, self.exact = tensors, index, prepare, names, exact
+        self.tensors, self.index, self.prepare, self.names = tensors, index, prepare, names
+        self.exact, self.aside = exact, aside or {}
 
     def __len__(self) -> int:
         return len(self.tensors[0]) if self.index is None else len(self.index)
@@ -60,7 +63,7 @@ class Columns(Dataset[tuple[Any, ...]]):
     def take(self, rows: Tensor) -> Columns:
         """The rows ``rows`` as Columns of their own; nothing is copied."""
         index = rows if self.index is None else self.index.index_select(0, rows)
-        return Columns(self.tensors, index, self.prepare, self.names, self.exact)
+        return Columns(self.tensors, index, self.prepare, self.names, self.exact, self.aside)
 
     def column(self, i: int) -> Tensor:
         """All rows of the ``i``-th tensor as stored, before ``prepare``."""

@@ -62,7 +62,7 @@ def read_cells(fields: Sequence[Field], table: Table, *, with_target: bool) -> C
         if f.kind == "image":
             images[f.name], lost_files = image_paths(table, f.name)
             for row, text in lost_files.items():
-                why.setdefault(row, ("DL140", text))
+                why.setdefault(row, ("DL131", text))
             continue
         column = flat(table.columns.column(f.name))
         target = f.role == "target"
@@ -174,10 +174,10 @@ def _target(schema: Schema, cells: Cells, rows: np.ndarray) -> Tensor:
     if first.kind == "multilabel" and first.name in cells.lists:
         place = {c: i for i, c in enumerate(first.classes)}
         y = torch.zeros(len(rows), len(first.classes))
-        hits = [(r, place[c]) for r, row in enumerate(rows.tolist()) for c in cells.lists[first.name][row] or ()]
-        if hits:
-            at = torch.tensor(hits)
-            y[at[:, 0], at[:, 1]] = 1.0
+        lists = [cells.lists[first.name][row] or () for row in rows.tolist()]
+        at = np.array([place[c] for labels in lists for c in labels], dtype=np.int64)
+        row_of = np.repeat(np.arange(len(lists)), np.array([len(labels) for labels in lists], dtype=np.int64))
+        y[torch.from_numpy(row_of), torch.from_numpy(at)] = 1.0
         return y
     columns = [_standard(f, cells.numbers[f.name][rows]) for f in schema.targets]
     y = torch.from_numpy(np.stack(columns, 1).astype(np.float32))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -29,8 +29,8 @@ def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName
     """The fields in the table's order, the task, and what was decided. Statistics come later, from training rows."""
     columns = {name: flat(table.columns.column(name)) for name in table.names}
     profiles = {name: profile(column) for name, column in columns.items()}
-    ignored = _named(settings.ignore, table, profiles, "--ignore")
-    asked = _named(settings.target, table, profiles, "--target")
+    ignored = named_columns(settings.ignore, table, profiles, "--ignore")
+    asked = named_columns(settings.target, table, profiles, "--target")
     images = image_columns(table, profiles, (*ignored, *asked))
     targets, why_target = _find_target(table, settings, profiles, (*ignored, *images))
     try:
@@ -66,6 +66,16 @@ def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName
         *(odd for name, f in fields.items() if name not in ignored and (odd := _nearly(f, columns[name], table))),
     ]
     return tuple(fields.values()), task, tuple(choices)
+
+
+def infer_target(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName, tuple[Choice, ...]]:
+    """The target's fields and the task alone, for rows whose input is no column of the table."""
+    columns = {name: flat(table.columns.column(name)) for name in table.names}
+    profiles = {name: profile(column) for name, column in columns.items()}
+    ignored = named_columns(settings.ignore, table, profiles, "--ignore")
+    targets, why = _find_target(table, settings, profiles, ignored)
+    task, why_task, fields = decide_task(columns, profiles, targets, why, settings, table.path)
+    return tuple(fields.values()), task, (Choice("target", ", ".join(targets), why), Choice("task", task, why_task))
 
 
 def _odd_label(error: DanluError, table: Table, column: pa.Array) -> DanluError | None:
@@ -107,8 +117,8 @@ def _nearly(field: Field, column: pa.Array, table: Table) -> Choice | None:
     return Choice(what, taken, say("table.nearly", **facts))
 
 
-def _named(
-    wanted: str | Sequence[str] | None, table: Table, profiles: dict[str, Profile], flag: str
+def named_columns(
+    wanted: str | Sequence[str] | None, table: Table, profiles: Mapping[str, Any], flag: str
 ) -> tuple[str, ...]:
     """Column names a person gave: a list, one name, several separated by commas; numbers where there is no header."""
     if wanted is None:
@@ -139,7 +149,7 @@ def _find_target(
     table: Table, settings: Settings, profiles: dict[str, Profile], ignored: Sequence[str]
 ) -> tuple[tuple[str, ...], str]:
     if settings.target is not None:
-        return _named(settings.target, table, profiles, "--target"), say("table.target.given")
+        return named_columns(settings.target, table, profiles, "--target"), say("table.target.given")
     free = [name for name in profiles if name not in ignored]
     named = [name for name in free if name.strip().casefold() in TARGET_NAMES]
     if len(named) == 1:

@@ -14,6 +14,7 @@ from torch.utils.data._utils import pin_memory as torch_pin
 from torch.utils.data._utils.collate import default_collate
 
 from danlu.data import memory, order, sampling
+from danlu.data.balance import Balance, balance_of
 from danlu.data.columns import most_bad
 from danlu.data.memory import Place
 from danlu.data.sampling import Task
@@ -91,6 +92,7 @@ class Loader:
         # the loaders of one data set, whose limit is for all together; weak, so that a dropped one ends its workers
         self.siblings: tuple[weakref.ref[Loader], ...] = ()
         self.fixed = False
+        self._balance: Balance | None = None
         self._template, self._seed = template, seed
         self._iterable = isinstance(dataset, IterableDataset)
         self._own_order = sampler is None and batch_sampler is None
@@ -185,6 +187,10 @@ class Loader:
         stop = self._place.consumed if first is None else first + len(self._missing)
         rows = self.indices(self._place.epoch, 0, stop)
         return [row for at, row in enumerate(rows) if at not in self._missing][:first]
+
+    def draw_equally(self, labels: Tensor) -> None:
+        """From now on every class of ``labels`` (N,) is drawn equally often; see ``data.balance``."""
+        self._balance, self._permutation = balance_of(labels), None
 
     def close(self) -> None:
         """End persistent workers now, not when the loader is dropped."""
@@ -281,7 +287,10 @@ class Loader:
     def _order(self, epoch: int) -> Tensor:
         key = (self.seed, epoch)
         if self._permutation is None or self._permutation[0] != key:
-            self._permutation = key, order.permutation(*key, len(self.dataset))
+            shuffled = (
+                order.permutation(*key, len(self.dataset)) if self._balance is None else self._balance.order(*key)
+            )
+            self._permutation = key, shuffled
         return self._permutation[1]
 
 

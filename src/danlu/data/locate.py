@@ -49,7 +49,7 @@ def image_columns(table: Table, profiles: Mapping[str, Profile], left_out: Seque
     """The columns that name image files, each with the reason, which says where they lie.
 
     A column is one when its cells end as image files do, or when a file lies near the table for nearly each of its
-    names. DL142 for addresses on a network, DL144 where no file is found, both only if no other column has images.
+    names. DL133 for addresses on a network, DL135 where no file is found, both only if no other column has images.
     """
     found: dict[str, str] = {name: say("pictures.objects") for name in table.images if name not in left_out}
     failed: list[DanluError] = []
@@ -62,7 +62,7 @@ def image_columns(table: Table, profiles: Mapping[str, Profile], left_out: Seque
             continue
         if _share(bool(_URL.match(c)) for c in some) > 0.5:
             if _NAMED.search(name) or _share(is_image(Path(c.partition("?")[0])) for c in some) > 0.5:
-                failed.append(DanluError("DL142", where=table.path, column=name, cell=some[0]))
+                failed.append(DanluError("DL133", where=table.path, column=name, cell=some[0]))
         elif _share(is_image(Path(_slashes(c))) for c in some) > 0.9:
             located = locate(table, name)
             if located is None:
@@ -89,7 +89,7 @@ def unfound(name: str, table: Table) -> str:
 
 def nothing_found(table: Table, name: str, cell: str) -> DanluError:
     folder = _folder(table)
-    return DanluError("DL144", where=table.path, column=name, cell=cell, path=folder / _slashes(cell), folder=folder)
+    return DanluError("DL135", where=table.path, column=name, cell=cell, path=folder / _slashes(cell), folder=folder)
 
 
 def texts(table: Table, name: str) -> tuple[list[str | None], list[str]]:
@@ -221,7 +221,7 @@ def image_paths(table: Table, name: str) -> tuple[list[Any], dict[int, str]]:
         return given, {i: say("pictures.empty", column=name) for i, v in enumerate(given) if v is None}
     cells, present = texts(table, name)
     if present and sum(bool(_URL.match(c)) for c in present) > 0.5 * len(present):
-        raise DanluError("DL142", where=table.path, column=name, cell=present[0])
+        raise DanluError("DL133", where=table.path, column=name, cell=present[0])
     located = locate(table, name)
     if located is None:
         if present:

@@ -26,7 +26,7 @@ def parts_for(fields: Sequence[Field], asks: Asks, path: str) -> tuple[str, ...]
     """The names of what the model gets, in order: every image, then numbers and categories where there are any.
 
     A model whose ``forward`` names columns, ``numbers``, ``categories``, or ``image``, ``image2``, … for the images in
-    the table's order gets what it names. DL143 for one that asks for something else, or for another number of things.
+    the table's order gets what it names. DL134 for one that asks for something else, or for another number of things.
     """
     known = _known(fields)
     every = [f.name if f.name not in BLOCKS else f"image{i + 1}" for i, f in enumerate(image_inputs(fields))]
@@ -75,7 +75,7 @@ def _unfit(fields: Sequence[Field], asks: Asks, path: str) -> DanluError:
     line = ", ".join(["self", *(f"image{i + 1}" if i else "image" for i in range(len(image_inputs(fields))))])
     line += "".join(f", {b}" for b in BLOCKS if b in every)
     near = did_you_mean(wrong, known)
-    return DanluError("DL143", where=path, forward=forward, given=", ".join(every), near=near, line=line)
+    return DanluError("DL134", where=path, forward=forward, given=", ".join(every), near=near, line=line)
 
 
 Scales = tuple[tuple[Tensor, Tensor], ...]

@@ -10,7 +10,7 @@ from torch import Tensor
 _M32, _M64 = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
 
 # One number, several uses: each gets a stream of its own, so that none repeats another's draws.
-ORDER, SAMPLE, COLLATE, SAMPLER, WORKER = range(5)
+ORDER, SAMPLE, COLLATE, SAMPLER, WORKER, BALANCE = range(6)
 
 
 def permutation(seed: int, epoch: int, n: int) -> Tensor:

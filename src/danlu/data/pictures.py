@@ -1,199 +1,177 @@
-"""Image columns of a table as rows: decoded into memory once where they fit, else read from their files row by row."""
+"""Tables with a column of image files, as Hugging Face's ``Image`` keeps them: rows of images and a target column."""
 
 from __future__ import annotations
 
-import copy
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
-import psutil
+import pyarrow as pa
 import torch
-from torch import Tensor
-from torch.utils.data import Dataset
 
-from danlu.data.columns import Columns, Prepare
-from danlu.data.encode import BadRow, Cells
-from danlu.data.files import LOOKED_AT, MEMORY_SHARE, file_content, gigabytes, image_shape
-from danlu.data.images import decode, decode_all, read_header, threaded
-from danlu.data.mixed import image_inputs
-from danlu.data.prepare import byte_statistics
-from danlu.data.split import content_of
-from danlu.data.table import Table
-from danlu.data.user import spread
+from danlu.data.arrays import Arrays, check_limit, encode, open_arrays, some
+from danlu.data.cells import flat
+from danlu.data.columns import Data
+from danlu.data.encode import Cells, by_name, read_cells, refuse_unknown_classes
+from danlu.data.files import Files, decode_parts, image_shape, open_files, rows_of_files
+from danlu.data.images import ImageFiles, StoredImage, decode_all
+from danlu.data.infer import infer_target
+from danlu.data.labels import as_lists
+from danlu.data.table import Table, read_table
+from danlu.data.tables import settle
+from danlu.data.typed import features_of, kind_of
 from danlu.errors import DanluError
 from danlu.messages import say
 from danlu.settings import Settings
-from danlu.types import Choice, Field
+from danlu.types import Bad, Choice, Field, Schema
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """The images of a table's rows without a fault: ``sources`` a column, and its pixels where they are in memory."""
+def image_column(columns: pa.Table) -> str | None:
+    """The first column of image files: ``Image`` by the table's own word, else structs of bytes and path like it."""
+    features = features_of(columns)
+    for name in columns.column_names:
+        kind = columns.schema.field(name).type
+        shaped = pa.types.is_struct(kind) and {f.name for f in kind} == {"bytes", "path"}
+        if shaped and kind_of(features.get(name)) in ("Image", ""):
+            return str(name)
+    return None
 
-    shape: tuple[int, ...]  # (C, H, W), the same for every column: one trunk sees them all
-    sources: tuple[tuple[Any, ...], ...]  # paths or Pillow images
-    pixels: tuple[Tensor, ...] | None  # (N, C, H, W) uint8
-    max_pixels: int
+
+def stored_images(table: Table, name: str) -> tuple[StoredImage, ...]:
+    """The column's images, each with its row's name."""
+    places = replace(table, columns=pa.table({}))
+    column = flat(table.columns.column(name))
+    return tuple(StoredImage(column, row, partial(Table.name, places)) for row in range(len(table)))
 
 
-def open_pictures(
-    fields: Sequence[Field], cells: Cells, table: Table, settings: Settings, shape: tuple[int, ...] | None = None
-) -> tuple[Cells, Pictures | None, list[Choice]]:
-    """The images of the rows that are ok so far, and the cells with the rows bad whose images cannot be read.
+def open_pictures(table: Table, test: Any, val: Any, settings: Settings) -> Data:
+    """The data of a table whose input is its column of images, decoded by the rule of image files.
 
-    ``shape``: that of training; by default it is decided by these images, see ``files.image_shape``.
+    Classes are trained on like a folder's; several labels or numbers a row like arrays of pixels, held in memory.
     """
-    names = [f.name for f in image_inputs(fields)]
-    if not names or not cells.ok.any():
-        return cells, None, []
+    name = image_column(table.columns)
+    assert name is not None
+    fields, task, said = infer_target(_without(table, name), settings)
+    rest = [n for n in table.names if n != name and n not in [f.name for f in fields]]
+    choices = [*table.choices, *said, Choice("input", name, say("data.image.files"))]
+    if rest:
+        choices.append(Choice("left out", some(rest, 8), say("hub.columns")))
+    tables = {"train": table}
+    for part, given in (("val", val), ("test", test)):
+        if given is not None:
+            tables[part] = read_table(given, settings)
+    bad: list[Bad] = [b for t in tables.values() for b in t.bad]
+    read = {part: _read(fields, t, name, part, settings, bad) for part, t in tables.items()}
+    open_parts = _open_classes if task == "classification" else _open_values
+    opened = open_parts(fields, read, settings)
+    return replace(opened, name=_name(table), choices=(*choices, *opened.choices), bad=(*bad, *opened.bad))
+
+
+def _without(table: Table, name: str) -> Table:
+    return replace(table, columns=table.columns.drop_columns([name]))
+
+
+def _name(table: Table) -> str:
+    return table.path.replace("\\", "/").rstrip("/").rpartition("/")[2].partition(".")[0] or "images"
+
+
+Read = tuple[tuple[StoredImage, ...], Cells]
+
+
+def _read(fields: tuple[Field, ...], table: Table, name: str, part: str, settings: Settings, bad: list[Bad]) -> Read:
+    """A part's images and target cells; rows without a label are in ``bad``, or stop the run."""
+    by_name((Field(name, "image", "input"), *fields), table, with_target=True)  # DL119 names what lacks
+    cells = read_cells(fields, _without(table, name), with_target=True)
+    if part != "train" and fields[0].kind != "number":
+        refuse_unknown_classes(Schema(fields, "classification"), cells, part, table.path)
+    settle(cells.bad, table, settings)
+    bad += cells.bad
+    return stored_images(table, name), cells
+
+
+def _files(fields: tuple[Field, ...], read: Read) -> Files:
+    images, cells = read
+    kept = np.flatnonzero(cells.ok).tolist()
+    labels = cells.labels[fields[0].name].filter(pa.array(cells.ok)).to_pylist()
+    return Files(tuple(images[i] for i in kept), tuple(labels))
+
+
+def _open_classes(fields: tuple[Field, ...], read: dict[str, Read], settings: Settings) -> Data:
+    parts = {part: _files(fields, one) for part, one in read.items()}
+    seen = set(parts["train"].classes)
+    classes = tuple(c for c in fields[0].classes if c in seen)
+    opened = open_files(parts, classes, settings)
+    label = replace(opened.schema.targets[0], name=fields[0].name, why=fields[0].why)
+    schema = replace(opened.schema, fields=(*opened.schema.inputs, label))
+    rows = opened.parts
+    carried = {part: files.labels.numpy() for part, files in rows.items() if isinstance(files, ImageFiles)}
+    return Data(
+        "images",
+        rows["train"],
+        rows.get("val"),
+        rows.get("test"),
+        schema,
+        tuple(opened.choices),
+        tuple(opened.bad),
+        labels=carried,
+    )
+
+
+def _open_values(fields: tuple[Field, ...], read: dict[str, Read], settings: Settings) -> Data:
+    shape, choices = image_shape(read["train"][0], settings)
+    bad: list[Bad] = []
+    parts = {part: _arrays(fields, one, shape, settings, bad) for part, one in read.items()}
+    data = open_arrays(parts["train"], parts.get("test"), parts.get("val"), settings, name="images")
+    return replace(data, choices=(*choices, *data.choices), bad=(*bad, *data.bad))
+
+
+def _arrays(
+    fields: tuple[Field, ...], read: Read, shape: tuple[int, ...], settings: Settings, bad: list[Bad]
+) -> Arrays:
+    """Pixels (N, C, H, W) and targets of a part; images that cannot be read are left out or stop the run."""
+    images, cells = read
     kept = np.flatnonzero(cells.ok)
-    columns = [[cells.images[name][i] for i in kept.tolist()] for name in names]
-    choices: list[Choice] = []
-    if shape is None:
-        shape, choices = image_shape(tuple(source for column in columns for source in column), settings)
-    size, room = len(names) * len(kept) * math.prod(shape), int(psutil.virtual_memory().available * MEMORY_SHARE)
-    given = any(not isinstance(column[0], Path) for column in columns)
-    if (settings.cache == "off" or size > room) and not given:
-        off = settings.cache == "off"
-        why = say("data.cache.off") if off else say("data.cache.large", size=gigabytes(size), room=gigabytes(room))
-        choices.append(Choice("cache", "off", why))
-        wrong = _unopened(columns, shape, settings)
-        pixels = None
-    else:
-        pixels, wrong = decode_columns(columns, shape, settings.max_pixels)
-    cells = _without(cells, table, {int(kept[i]): text for i, text in wrong.items()})
-    if wrong:
-        good = [i for i in range(len(kept)) if i not in wrong]
-        columns = [[column[i] for i in good] for column in columns]
-        pixels = None if pixels is None else tuple(x[good] for x in pixels)
-    return cells, Pictures(shape, tuple(map(tuple, columns)), pixels, settings.max_pixels), choices
+    pixels, wrong = decode_all([images[i] for i in kept.tolist()], shape, settings.max_pixels)
+    if wrong and settings.on_bad != "skip":
+        raise next(iter(wrong.values()))
+    found = [Bad(e.where, e.what) for e in wrong.values()]
+    check_limit(found, len(kept), settings)
+    bad += found
+    good = np.array([i for i in range(len(kept)) if i not in wrong], dtype=np.int64)
+    target = _values(fields, cells)[kept[good]]
+    return Arrays((pixels[torch.from_numpy(good)],), target)
 
 
-def decode_columns(
-    columns: Sequence[Sequence[Any]], shape: tuple[int, ...], max_pixels: int
-) -> tuple[tuple[Tensor, ...], dict[int, str]]:
-    """Each column's pixels (N, C, H, W), and by row what is wrong; a file that stands in several cells is read once."""
-    known: dict[Any, int] = {}
-    places = [[known.setdefault(_key(source), len(known)) for source in column] for column in columns]
-    by_key = {_key(source): source for column in columns for source in column}
-    pixels, errors = decode_all([by_key[key] for key in known], shape, max_pixels)
-    wrong: dict[int, str] = {}
-    for column in places:
-        for row, place in enumerate(column):
-            if place in errors and row not in wrong:
-                wrong[row] = told(errors[place])
-    if len(known) == len(columns) * len(columns[0]):  # every cell another file: nothing is copied
-        return pixels.split(len(columns[0])), wrong
-    return tuple(pixels[torch.tensor(column)] for column in places), wrong
+def _values(fields: tuple[Field, ...], cells: Cells) -> np.ndarray:
+    """Lists of labels (N,), or numbers (N,) or (N, T)."""
+    if fields[0].name in cells.lists:
+        return as_lists(cells.lists[fields[0].name])
+    columns = np.stack([cells.numbers[f.name] for f in fields], 1)
+    return columns[:, 0] if len(fields) == 1 else columns
 
 
-def _key(source: Any) -> Any:
-    return str(source) if isinstance(source, Path) else id(source)
+# ---- under the schema of a trained model
 
 
-def told(error: DanluError) -> str:
-    """An image's error as the reason why its row cannot be used."""
-    return f"{error.where}: {error.what}" + (f": {error.why}" if error.why else "")
+def labelled_pictures(schema: Schema, table: Table, settings: Settings) -> tuple[Any, tuple[Bad, ...]]:
+    """Images and targets of a table, as training had them, and the rows left out."""
+    name = image_column(table.columns)
+    if name is None:
+        raise DanluError("DL174", where=table.path or "data", type="table")
+    if schema.task != "classification" or schema.origin != "images":
+        return _labelled_values(schema, table, name, settings)
+    bad: list[Bad] = list(table.bad)
+    files = _files(schema.targets, _read(schema.targets, table, name, "test", settings, bad))
+    decoded = decode_parts({"test": files}, schema.inputs[0].shape, settings)[0]
+    rows = rows_of_files(schema, {"test": files}, decoded, settings)["test"]
+    return rows, (*bad, *(decoded.bad if decoded is not None else ()))
 
 
-def _unopened(columns: Sequence[Sequence[Any]], shape: tuple[int, ...], settings: Settings) -> dict[int, str]:
-    """Rows with files that are no images, by their headers; damage further inside is met when the row is read."""
-    wrong: dict[int, str] = {}
-    for column in columns:
-        for row, header in enumerate(threaded(read_header, column)):
-            if header is None and row not in wrong:
-                try:
-                    decode(column[row], shape, settings.max_pixels)
-                except DanluError as error:
-                    wrong[row] = told(error)
-    return wrong
-
-
-def _without(cells: Cells, table: Table, wrong: dict[int, str]) -> Cells:
-    if not wrong:
-        return cells
-    ok = cells.ok.copy()
-    ok[list(wrong)] = False
-    bad = [*cells.bad, *(BadRow(table.name(row), text, row, "DL141") for row, text in wrong.items())]
-    return replace(cells, ok=ok, bad=tuple(sorted(bad, key=lambda b: b.row)))
-
-
-def content(pictures: Pictures) -> Tensor:
-    """Equal numbers (N,) for rows of equal images, the same whether they are in memory or not."""
-    first = pictures.sources[0]
-    if isinstance(first[0], Path):
-        flat = file_content(tuple(path for column in pictures.sources for path in column))
-        return content_of(*flat.split(len(first)))
-    assert pictures.pixels is not None  # images given as objects are always decoded
-    return content_of(*pictures.pixels)
-
-
-def with_statistics(fields: Sequence[Field], pictures: Pictures, train: Tensor) -> tuple[Field, ...]:
-    """The image fields with their shape, and with mean and std of up to ``LOOKED_AT`` training rows, for all the same.
-
-    ``train``: the training rows among the pictures' rows.
-    """
-    rows = train[spread(len(train), LOOKED_AT)]
-    if pictures.pixels is not None:
-        seen = torch.cat([x.index_select(0, rows) for x in pictures.pixels])
-    else:
-        some = [[column[i] for i in rows.tolist()] for column in pictures.sources]
-        decoded, wrong = decode_columns(some, pictures.shape, pictures.max_pixels)
-        good = [i for i in range(len(rows)) if i not in wrong]
-        seen = torch.cat([x[good] for x in decoded])
-    mean, std = byte_statistics(seen, torch.arange(len(seen)))
-    names = {f.name for f in image_inputs(fields)}
-    return tuple(replace(f, shape=pictures.shape, mean=mean, std=std) if f.name in names else f for f in fields)
-
-
-def rows_of_pictures(pictures: Pictures, rest: Columns, prepare: Prepare) -> Columns | PictureRows:
-    """Rows whose stored tensors are each image's bytes, then those of ``rest``."""
-    if pictures.pixels is not None:
-        return Columns((*pictures.pixels, *rest.tensors), None, prepare, rest.names, rest.exact)
-    return PictureRows(pictures, rest, prepare)
-
-
-class PictureRows(Dataset[tuple[Any, ...]]):
-    """Rows whose images stay in their files; sample ``i`` is as in a batch. ``rest`` holds the other columns."""
-
-    def __init__(self, pictures: Pictures, rest: Columns, prepare: Prepare) -> None:
-        self.pictures, self.rest, self.prepare = pictures, rest, prepare
-
-    @property
-    def targets(self) -> Tensor:
-        """Each row's target."""
-        return self.rest.column(-1)
-
-    def __len__(self) -> int:
-        return len(self.rest)
-
-    def stored(self, i: int) -> tuple[Tensor, ...]:
-        """Row ``i`` as it would lie in memory: (1, C, H, W) bytes for each image, then the other columns."""
-        row = i if self.rest.index is None else int(self.rest.index[i])
-        pixels = []
-        for column in self.pictures.sources:
-            where = f"{self.name(i)}: {column[row]}"
-            made = decode(column[row], self.pictures.shape, self.pictures.max_pixels, where)
-            pixels.append(torch.from_numpy(made.copy()[None]))
-        return (*pixels, *(t[row : row + 1] for t in self.rest.tensors))
-
-    def __getitem__(self, i: int) -> tuple[Any, ...]:
-        if not -len(self) <= i < len(self):
-            raise IndexError(i)
-        return tuple(part[0] for part in self.prepare(self.stored(i % len(self))))
-
-    def take(self, rows: Tensor) -> PictureRows:
-        return PictureRows(self.pictures, self.rest.take(rows), self.prepare)
-
-    def with_prepare(self, prepare: Prepare) -> PictureRows:
-        """The same rows, made to batches in another way."""
-        other = copy.copy(self)
-        other.prepare = prepare
-        return other
-
-    def name(self, i: int) -> str:
-        return self.rest.name(i)
+def _labelled_values(schema: Schema, table: Table, name: str, settings: Settings) -> tuple[Any, tuple[Bad, ...]]:
+    """The target is the table's own by its name or shape: a model of arrays keeps no column's name."""
+    fields, _, _ = infer_target(_without(table, name), replace(settings, task=schema.task))
+    bad: list[Bad] = list(table.bad)
+    read = _read(fields, table, name, "train", settings, bad)
+    part = _arrays(fields, read, schema.inputs[0].shape, settings, bad)
+    return encode(schema, part), tuple(bad)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -27,10 +28,11 @@ from danlu.data.encode import (
     to_tensors,
     unseen_categories,
 )
+from danlu.data.groups import aside
+from danlu.data.image_columns import PictureRows, Pictures, open_pictures, rows_of_pictures, with_statistics
+from danlu.data.image_columns import content as content_of_pictures
 from danlu.data.infer import infer
 from danlu.data.mixed import Asks, image_inputs, parts_for
-from danlu.data.pictures import PictureRows, Pictures, open_pictures, rows_of_pictures, with_statistics
-from danlu.data.pictures import content as content_of_pictures
 from danlu.data.prepare import prepare
 from danlu.data.split import TEST_SHARE, VAL_SHARE, content_of
 from danlu.data.split import split as split_rows
@@ -76,7 +78,7 @@ def open_tables(
             fields, more = _without_large(fields, table.path)
             said += more
         schema = Schema(fields, task, layout, "table")
-    rows = rows_of_table(schema, cells, table, pictures)
+    rows = rows_of_table(schema, cells, table, pictures, settings if test is None else None)
     parts_of = {"train": rows.take(parts[0]), "val": rows.take(parts[1]), "test": rows.take(parts[2])}
     bad: list[Bad] = [*table.bad, *cells.bad]
     choices = (*table.choices, *choices, *said)
@@ -153,7 +155,7 @@ def _content(fields: tuple[Field, ...], table: Table, ok: np.ndarray) -> tuple[T
         try:
             indices = column.dictionary_encode(null_encoding="encode").indices
         except (NotImplementedError, ValueError):  # a list or a struct: as its text
-            indices = pa.array([str(v) for v in column.to_pylist()]).dictionary_encode().indices
+            indices = _texts(column).dictionary_encode(null_encoding="encode").indices
         codes.append(torch.from_numpy(indices.to_numpy(zero_copy_only=False)[ok].astype(np.int64)))
     return _together(content_of(torch.stack(codes, 1)))
 
@@ -169,6 +171,14 @@ def _together(content: Tensor) -> tuple[Tensor | None, list[Choice]]:
     return content, [Choice("copies", say("table.copies.together"), say("table.copies.found", count=copies))]
 
 
+def _texts(column: pa.Array) -> pa.Array:
+    """Lists and structs as text, equal where they are."""
+    try:
+        return pc.binary_join(pc.cast(column, pa.list_(pa.string())), "\x1f")
+    except (pa.ArrowException, NotImplementedError):
+        return pa.array([str(v) for v in column.to_pylist()])
+
+
 def _without_large(fields: tuple[Field, ...], path: str) -> tuple[tuple[Field, ...], list[Choice]]:
     """One column a class would be too many for categories with very many classes: they stay out of the matrix."""
     large = [f for f in fields if f.role == "input" and f.kind == "category" and len(f.classes) > MAX_CLASSES]
@@ -179,8 +189,13 @@ def _without_large(fields: tuple[Field, ...], path: str) -> tuple[tuple[Field, .
     return fields, [Choice("left out", name, text) for name, text in why.items()]
 
 
-def rows_of_table(schema: Schema, cells: Cells, table: Table, pictures: Pictures | None) -> Columns | PictureRows:
-    """The rows without a fault, ready for a loader."""
+def rows_of_table(
+    schema: Schema, cells: Cells, table: Table, pictures: Pictures | None, settings: Settings | None
+) -> Columns | PictureRows:
+    """The rows without a fault, ready for a loader.
+
+    ``settings`` say by which columns these rows' test is sliced; None where they have no test rows among them.
+    """
     kept = np.flatnonzero(cells.ok)
     tensors = to_tensors(schema, cells, with_target=True)
     places = replace(table, columns=pa.table({}), images={})  # names need the lines only, not the cells
@@ -190,10 +205,11 @@ def rows_of_table(schema: Schema, cells: Cells, table: Table, pictures: Pictures
     ready = prepare(schema)
     assert ready is not None  # images are stored as bytes, numbers with NaN
     names = partial(_name, places, kept)
+    beside = aside(table, settings.slice, kept) if settings is not None else None
     if pictures is None:
-        return Columns(tensors, prepare=ready, names=names, exact=exact)
+        return Columns(tensors, None, ready, names, exact, beside)
     rest = tensors if schema.layout == "mixed" else tensors[-1:]
-    return rows_of_pictures(pictures, Columns(rest, names=names, exact=exact), ready)
+    return rows_of_pictures(pictures, Columns(rest, None, None, names, exact, beside), ready)
 
 
 def _name(table: Table, kept: np.ndarray, row: int) -> str:
@@ -223,7 +239,8 @@ def labelled_rows(
     settle(cells.bad, table, settings)
     if not cells.ok.any():
         raise DanluError("DL173", where=table.path, where_from=table.path)
-    return rows_of_table(schema, cells, table, pictures), [*table.bad, *cells.bad]
+    sliced = settings if part == "test" else None
+    return rows_of_table(schema, cells, table, pictures, sliced), [*table.bad, *cells.bad]
 
 
 def with_images(schema: Schema, asks: Asks, path: str) -> tuple[Schema, list[Choice]]:

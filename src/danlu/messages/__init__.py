@@ -8,6 +8,7 @@ from danlu.messages import (
     data,
     doubts,
     environment,
+    evaluation,
     explain,
     loader,
     model,
@@ -16,6 +17,7 @@ from danlu.messages import (
     run,
     settings,
     showing,
+    sources,
     tables,
     train,
 )
@@ -23,7 +25,10 @@ from danlu.messages.base import ErrorText, Text, language, merge, set_language, 
 
 __all__ = ["ERRORS", "SAYINGS", "ErrorText", "Text", "language", "say", "set_language", "spoken", "text"]
 
-_ROOMS = (data, doubts, environment, explain, loader, model, page, pictures, run, settings, showing, tables, train)
+_ROOMS = (
+    data, doubts, environment, evaluation, explain, loader, model, page, pictures, run, settings, showing, sources,
+    tables, train,
+)  # fmt: skip
 
 ERRORS: dict[str, ErrorText] = merge(*(room.ERRORS for room in _ROOMS))
 SAYINGS: dict[str, Text] = merge(*(room.SAYINGS for room in _ROOMS))

@@ -102,9 +102,29 @@ ERRORS: dict[str, ErrorText] = {
             "若漏掉少数类代价更大：--class-weights balanced",
         ),
     ),
+    "DL338": (
+        (
+            "{group} is served worse: {metric} {value} (95% {low} – {high}), {rest} on all other test rows",
+            "{group} 的表现明显更差：{metric} {value}（95% 区间 {low} – {high}），其余测试样本为 {rest}",
+        ),
+        (
+            "{rows} rows against the rest ({rest_low} – {rest_high}); chance does not explain it, even with {compared} "
+            "groups compared{also}",
+            "{rows} 行与其余（{rest_low} – {rest_high}）相比；即使同时比较了 {compared} 个组，偶然因素也解释不了{also}",
+        ),
+        (
+            "look at that group's rows and baseline in report.html; if it matters, collect more of it and train again",
+            "在 report.html 里查看该组的样本与基线；若这组很重要，请多收集这类数据后重新训练",
+        ),
+    ),
 }
 
 SAYINGS: dict[str, Text] = {
     "doubt.val": ("validation", "验证集"),
     "doubt.test": ("test", "测试集"),
+    "doubt.group_baseline": (
+        "; ignoring the input reaches {baseline} in that group",
+        "；在该组里不看输入就能到 {baseline}",
+    ),
+    "doubt.also_worse": ("; also worse ({count}): {groups}", "；同样更差的还有 {count} 组：{groups}"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from danlu.messages.base import ErrorText, Text
 
 ERRORS: dict[str, ErrorText] = {
-    "DL140": (
+    "DL131": (
         ("rows whose image file is not there: {count}", "有 {count} 行的图片文件不存在"),
         ("{why}", "{why}"),
         (
@@ -13,7 +13,7 @@ ERRORS: dict[str, ErrorText] = {
             "请补上文件或改正单元格；要跳过这些行：--on-bad skip",
         ),
     ),
-    "DL141": (
+    "DL132": (
         ("rows whose image cannot be read: {count}", "有 {count} 行的图片读不出来"),
         ("{why}", "{why}"),
         (
@@ -21,7 +21,7 @@ ERRORS: dict[str, ErrorText] = {
             "请换掉这些文件；要跳过这些行：--on-bad skip",
         ),
     ),
-    "DL142": (
+    "DL133": (
         ("column {column!r} holds addresses, not files", "列 {column!r} 里是网址，不是文件"),
         (
             "danlu downloads nothing by itself; the first is {cell}",
@@ -32,7 +32,7 @@ ERRORS: dict[str, ErrorText] = {
             "请先把图片下载到表格旁边，并在这一列写文件名；不用图片的话：--ignore {column!r}",
         ),
     ),
-    "DL143": (
+    "DL134": (
         ("the model asks for other inputs than this table gives", "模型要的输入和这张表格给的不一致"),
         ("forward({forward}); the table gives {given}. {near}", "forward({forward})；表格给的是 {given}。{near}"),
         (
@@ -40,7 +40,7 @@ ERRORS: dict[str, ErrorText] = {
             "def forward({line}):   # 也可以写单个列名，顺序随意",
         ),
     ),
-    "DL144": (
+    "DL135": (
         ("none of the image files in column {column!r} is found", "列 {column!r} 里的图片文件一个也找不到"),
         (
             "{cell!r} was sought from {folder}, from the working folder, and in the folders below and beside them",

@@ -2,6 +2,7 @@
 
 from danlu.metrics.measured import Measured, measure, values
 from danlu.metrics.meter import Meter
+from danlu.metrics.own import Own, OwnMetrics, own_metrics
 from danlu.metrics.resample import Z, wilson
 from danlu.metrics.rows import METRICS, metrics_for
 from danlu.metrics.trivial import baseline, trivial_answer
@@ -10,10 +11,13 @@ __all__ = [
     "METRICS",
     "Measured",
     "Meter",
+    "Own",
+    "OwnMetrics",
     "Z",
     "baseline",
     "measure",
     "metrics_for",
+    "own_metrics",
     "trivial_answer",
     "values",
     "wilson",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import shlex
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from danlu.data import order
 from danlu.doubts import HEADLINES, Doubt
 from danlu.evaluate import Evaluation
-from danlu.messages import language, spoken
+from danlu.lookup import first_line
+from danlu.messages import language, say, spoken
 from danlu.plan import Plan
 from danlu.report.layout import duration, number
 from danlu.report.page import contents as c
@@ -22,6 +24,7 @@ from danlu.showing.samples import Gallery, Unknown
 from danlu.showing.tested import mistakes_of, results_of, suspects_of
 from danlu.showing.texts import both, name_of_metric, told, unit_of
 from danlu.showing.why import model_of, summary_of, why_of
+from danlu.summary import Summary
 
 SAMPLES = 12  # of the training rows
 RATES = 200  # points of the learning rate's curve
@@ -42,10 +45,10 @@ def write_page(
     if tested is not None and tested.decoded is not None:
         known = len(rows) == tested.rows and hasattr(plan.data.test, "__getitem__")
         gallery = Gallery(plan.data.test, plan.schema, rows) if known else Unknown(plan.schema)
+        why = _why(session, tested, gallery, summary)  # first: it keeps the pictures that it asked for
         tests = (results_of(plan.schema, results, tested, gallery),)
         mistakes = mistakes_of(plan.schema, tested, gallery)
         suspects = suspects_of(plan.schema, tested, gallery)
-        why = why_of(plan, tested, gallery, summary)
     page = c.Page(
         session.folder.path.name,
         "zh" if language() == "zh" else "en",
@@ -61,6 +64,16 @@ def write_page(
         _reproduce(session),
     )
     session.folder.write_text("report.html", render(page))
+
+
+def _why(session: Session, tested: Evaluation, gallery: Gallery, summary: Summary | None) -> c.Why:
+    """The explanations; a model of the user's that cannot be asked this way costs only them."""
+    try:
+        return why_of(session.plan, tested, gallery, summary)
+    except Exception as error:
+        session.folder.note(traceback.format_exc())
+        session.reporter.notice(say("page.why_failed", error=first_line(error)))
+        return c.Why()
 
 
 def _facts(session: Session, name: str) -> tuple[c.Fact, ...]:
@@ -185,7 +198,29 @@ def _curves(session: Session) -> c.Curves:
             rates.append((step, schedule.base[0] * schedule.shape(step - session.progress.began)))
     best = session.best.epoch if plan.val_loader is not None else None
     shown = name_of_metric(metric) if metric != "loss" else ""
-    return c.Curves(tuple(points), best, shown, unit_of(metric), tuple(r for r in rates if r[1] >= 0))
+    peaks = [e["memory"] for e in session.history if "memory" in e]
+    where = told("showing.memory.gpu" if plan.device.type == "cuda" else "showing.memory.process")
+    return c.Curves(
+        tuple(points),
+        best,
+        shown,
+        unit_of(metric),
+        tuple(r for r in rates if r[1] >= 0),
+        _range_test(session),
+        ((where, max(peaks)),) if peaks else (),
+    )
+
+
+def _range_test(session: Session) -> c.RangeTest | None:
+    """What lr="auto" saw when the run began, perhaps in another process."""
+    if session.plan.settings.lr is not None and session.plan.asked.settings.lr != "auto":
+        return None
+    for event in session.folder.events():
+        if event["event"] == "range_test":
+            return c.RangeTest(tuple((rate, loss) for rate, loss in event["points"]), event["chosen"])
+        if event["event"] in ("step", "epoch"):
+            break
+    return None
 
 
 def _reproduce(session: Session) -> c.Reproduce:

@@ -32,6 +32,7 @@ class Gallery:
         self.part, self.schema = part, schema
         self.rows = range(len(part)) if rows is None else rows
         self._made: dict[int, Sample] = {}
+        self._first: dict[int, Tensor | None] = {}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -42,6 +43,20 @@ class Gallery:
             self._made[i] = self._make(self.rows[i])
         made = self._made[i]
         return made if not label else Sample(made.where, made.picture, made.row, made.text, label)
+
+    def first(self, i: int) -> Tensor | None:
+        """The first input of row ``i`` as the model gets it, kept for its sample; None where it cannot be read."""
+        row = self.rows[i]
+        if row not in self._first:
+            try:
+                if isinstance(self.part, Columns):
+                    device = self.part.tensors[0].device
+                    self._first[row] = self.part.gather(torch.tensor([row], device=device))[0][0]
+                else:
+                    self._first[row] = self._first_input(row)
+            except Exception:  # left out with on_bad="skip", and told where it was met
+                self._first[row] = None
+        return self._first[row]
 
     def _make(self, i: int) -> Sample:
         where = name_of(self.part, i)
@@ -68,6 +83,8 @@ class Gallery:
         if isinstance(self.part, Columns):
             row = torch.tensor([i]) if self.part.index is None else self.part.index[i : i + 1]
             return self.part.tensors[0].index_select(0, row)[0]
+        if self._first.get(i) is not None:
+            return self._first[i]
         with kept_randomness(seed=0):
             sample = self.part[i]
         while isinstance(sample, (tuple, list, dict)) and len(sample):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from danlu.evaluate import Evaluation
 from danlu.metrics.ranked import auroc_and_precision, curve
-from danlu.metrics.rows import BINS, Classes, Labels, Values, rows_of
+from danlu.metrics.rows import BINS, Classes, Labels, Values, class_counts, rows_of
 from danlu.report.layout import number
 from danlu.report.page.contents import (
     Bin,
@@ -19,12 +19,14 @@ from danlu.report.page.contents import (
     ClassScore,
     Confusion,
     Curve,
+    LabelCounts,
     LabelError,
     Mistake,
     Results,
     Target,
 )
 from danlu.showing.samples import Gallery
+from danlu.showing.slices import slices_of
 from danlu.showing.texts import interval_of, kinds_of_interval, metrics_of
 from danlu.suspects import find_suspects
 from danlu.types import Schema
@@ -40,13 +42,13 @@ def results_of(schema: Schema, results: Mapping[str, Any], tested: Evaluation, g
     """Everything the test gave, ready to be drawn."""
     assert tested.decoded is not None and tested.target is not None
     rows = rows_of(schema.task, tested.decoded, tested.target)
-    metrics = metrics_of(schema.task, results, kinds_of_interval())
+    metrics, by_group = metrics_of(schema.task, results, kinds_of_interval()), slices_of(schema.task, results)
     if isinstance(rows, Values):
-        return Results("", tested.rows, metrics, targets=_targets(schema, rows))
+        return Results("", tested.rows, metrics, targets=_targets(schema, rows), slices=by_group)
     roc, pr = _curves(schema.classes, rows)
     scores = tuple(_score(part) for part in results.get("test/classes", ()))
     if isinstance(rows, Labels):
-        return Results("", tested.rows, metrics, scores, roc=roc, pr=pr)
+        return Results("", tested.rows, metrics, scores, roc=roc, pr=pr, slices=by_group, labels=_labels(schema, rows))
     return Results(
         "",
         tested.rows,
@@ -56,6 +58,7 @@ def results_of(schema: Schema, results: Mapping[str, Any], tested: Evaluation, g
         roc,
         pr,
         _calibration(rows, results),
+        by_group,
     )
 
 
@@ -156,6 +159,14 @@ def _curves(names: tuple[str, ...], rows: Classes | Labels) -> tuple[tuple[Curve
         precision = zip((hits / hits[-1]).tolist(), (hits / (hits + false)).tolist())
         pr.append(Curve(name, tuple(precision), mean_precision))
     return tuple(roc), tuple(pr)
+
+
+def _labels(schema: Schema, rows: Labels) -> tuple[LabelCounts, ...]:
+    hits, guesses, actuals = class_counts(rows, torch.ones(1, len(rows.actual), dtype=torch.float64))
+    n, found = len(rows.actual), []
+    for i, (hit, guess, actual) in enumerate(zip(*(each[0].long().tolist() for each in (hits, guesses, actuals)))):
+        found.append(LabelCounts(_name(schema.classes, i), hit, actual - hit, guess - hit, n - guess - actual + hit))
+    return tuple(found)
 
 
 def _calibration(rows: Classes, results: Mapping[str, Any]) -> Calibration:

@@ -32,10 +32,12 @@ def why_of(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | 
     """Heat over test pictures (half of them mistakes), or the columns' importances; nothing for other inputs."""
     image = plan.schema.inputs[0] if len(plan.schema.inputs) == 1 else None
     test = plan.data.test
-    if tested.decoded is None or tested.target is None or not isinstance(test, Columns) or not len(gallery):
+    if tested.decoded is None or tested.target is None or not len(gallery):
         return Why()
     if image is not None and len(image.shape) == 3 and plan.task.name == "classification":
-        return _heat(plan, tested, gallery, summary, test)
+        return _heat(plan, tested, gallery, summary)
+    if not isinstance(test, Columns):
+        return Why()
     mixed = plan.schema.layout == "mixed"
     heat = _heat_of_columns(plan, tested, gallery, summary, test) if mixed else Why()
     many = ROWS
@@ -58,7 +60,7 @@ def why_of(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | 
     score = score_of(
         plan.model,
         tested.target[: len(rows)],
-        lambda decoded, target: values(task, decoded, target)[name],
+        lambda decoded, target: values(task, decoded, target, [name])[name],
         lambda output: plan.task.decode(output, plan.schema, plan.criterion),
     )
     found = permutation_importance(score, tensors, groups, greater=METRICS[task][name].greater, repeats=REPEATS)
@@ -66,7 +68,7 @@ def why_of(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | 
     return replace(heat, importances=tuple(importances), metric=name_of_metric(name))
 
 
-def _heat(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | None, test: Columns) -> Why:
+def _heat(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | None) -> Why:
     assert tested.decoded is not None and tested.target is not None
     each = (summary.flops or 0) / summary.samples if summary is not None else 0
     covered = each > 0 and PICTURES * PASSES * each <= WORK  # the more telling way, where it is cheap
@@ -76,9 +78,9 @@ def _heat(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | N
     guess = tested.decoded.argmax(1)
     wrong = torch.nonzero(guess != tested.target)[: many // 2, 0]
     right = torch.nonzero(guess == tested.target)[: many - len(wrong), 0]
-    rows = torch.cat([wrong, right])
-    own = torch.tensor([gallery.rows[i] for i in rows.tolist()])
-    images = test.gather(own.to(test.tensors[0].device))[0]
+    rows, images = _pictures(gallery, torch.cat([wrong, right]))
+    if images is None:
+        return Why()
     if covered:
         found = occlusion(
             plan.model,
@@ -137,6 +139,15 @@ def _heat_of_columns(plan: Plan, tested: Evaluation, gallery: Gallery, summary: 
             heat = overlay(parts[k][0], found.maps[0], mean=field.mean, std=field.std, file_format="JPEG")
             shown.append(Attribution(gallery.sample(i), Picture(heat, "image/jpeg"), truth, answer))
     return Why(tuple(shown), told("showing.occlusion"))
+
+
+def _pictures(gallery: Gallery, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The rows that are pictures (C, H, W) of one size and type, and these in one tensor; None without any."""
+    found = [(i, gallery.first(i)) for i in rows.tolist()]
+    images = [(i, x) for i, x in found if x is not None and x.ndim == 3 and x.is_floating_point()]
+    images = [(i, x) for i, x in images if x.shape == images[0][1].shape and x.dtype == images[0][1].dtype]
+    kept = torch.tensor([i for i, _ in images], dtype=torch.int64)
+    return kept, torch.stack([x for _, x in images]) if images else None
 
 
 def summary_of(plan: Plan) -> Summary | None:
