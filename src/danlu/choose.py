@@ -74,6 +74,14 @@ def monitored(settings: Settings, task: Task, own: Sequence[Own] = ()) -> tuple[
     return name, users.greater
 
 
+def default_batch_size(rows: int) -> int:
+    return 32 if rows < 2_000 else 64 if rows < 20_000 else 128
+
+
+def default_epochs(rows: int) -> int:
+    return min(30, max(10, round(150_000 / rows))) if rows else 10
+
+
 def choose_batch_size(settings: Settings, data: Data, decisions: Decisions) -> Settings:
     def default() -> tuple[int | None, str]:
         if "batch_sampler" in data.loader:
@@ -81,8 +89,7 @@ def choose_batch_size(settings: Settings, data: Data, decisions: Decisions) -> S
         if "batch_size" in data.loader:
             return data.loader["batch_size"], say("batch_size.loader")
         rows = len(data.train) if hasattr(data.train, "__len__") else 10_000
-        size = 32 if rows < 2_000 else 64 if rows < 20_000 else 128
-        return size, say("batch_size.rows", rows=f"{rows:,}")
+        return default_batch_size(rows), say("batch_size.rows", rows=f"{rows:,}")
 
     if settings.batch_size is not None:
         return settings
@@ -189,7 +196,7 @@ def choose_length(
 
     def default() -> tuple[int, str]:
         rows = len(data.train) if per_epoch else 0
-        return (min(30, max(10, round(150_000 / rows))) if rows else 10), say("epochs.rows", rows=f"{rows:,}")
+        return default_epochs(rows), say("epochs.rows", rows=f"{rows:,}")
 
     epochs = decisions.choose("epochs", default)
     return epochs * per_epoch if per_epoch else None

@@ -14,6 +14,7 @@ from PIL import Image
 
 from danlu.data import load_data
 from danlu.data.columns import Columns
+from danlu.data.groups import groups_of
 from danlu.data.image_columns import PictureRows
 from danlu.data.mixed import parts_for
 from danlu.data.raw import raw_batches
@@ -156,6 +157,17 @@ def test_rows_read_from_their_files_are_those_in_memory(tmp_path: Path) -> None:
         assert torch.equal(kept.targets(part), read.targets(part))
         for i in range(len(a)):
             assert all(torch.equal(x, y) for x, y in zip(a[i], b[i], strict=True))
+
+
+@pytest.mark.parametrize("cache", ["auto", "off"])
+def test_a_test_can_be_sliced_by_a_column_of_the_table(tmp_path: Path, cache: str) -> None:
+    path = table(tmp_path)
+    data = opened(path, slice="colour", cache=cache)
+    lines = path.read_text().splitlines()
+    (found,) = groups_of("colour", data.test, data.schema, range(len(data.test)))
+    for i, group in enumerate(found.of):
+        row = lines[int(data.test.name(i).rpartition(":")[2]) - 1].split(",")
+        assert found.names[group] == row[2]
 
 
 def test_a_batch_is_the_pixels_numbers_and_codes_of_its_rows(tmp_path: Path) -> None:

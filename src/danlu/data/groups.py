@@ -117,7 +117,7 @@ def _quarters(column: str, numbers: np.ndarray, shown: Any) -> Groups:
 
 def _by_value(column: str, cells: pa.Array) -> Groups:
     """The most frequent values in order of their names, then the others together, then the rows without one."""
-    text = pa.array([str(v) for v in cells.to_pylist()]) if is_list(cells) else pc.cast(cells, pa.string())
+    text = pa.array([str(v) for v in cells.to_pylist()]) if is_list(cells.type) else pc.cast(cells, pa.string())
     text = pc.fill_null(text, "")
     encoded = text.dictionary_encode()
     names, codes = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -167,6 +167,15 @@ class PictureRows(Dataset[tuple[Any, ...]]):
     def targets(self) -> Tensor:
         """Each row's target."""
         return self.rest.column(-1)
+
+    @property
+    def aside(self) -> Mapping[str, Any]:
+        """Cells that a test is sliced by; their rows are counted by ``index``."""
+        return self.rest.aside
+
+    @property
+    def index(self) -> Tensor | None:
+        return self.rest.index
 
     def __len__(self) -> int:
         return len(self.rest)

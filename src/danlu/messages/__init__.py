@@ -11,6 +11,7 @@ from danlu.messages import (
     evaluation,
     explain,
     loader,
+    look,
     model,
     page,
     pictures,
@@ -26,7 +27,7 @@ from danlu.messages.base import ErrorText, Text, language, merge, set_language, 
 __all__ = ["ERRORS", "SAYINGS", "ErrorText", "Text", "language", "say", "set_language", "spoken", "text"]
 
 _ROOMS = (
-    data, doubts, environment, evaluation, explain, loader, model, page, pictures, run, settings, showing, sources,
+    data, doubts, environment, evaluation, explain, loader, look, model, page, pictures, run, settings, showing, sources,
     tables, train,
 )  # fmt: skip
 
