@@ -54,7 +54,9 @@ def seen(schema: Schema, model: nn.Module, batch: Any) -> Tensor | None:
     """The features of a batch that is ready for ``model``."""
     categories = [len(f.classes) + 1 for f in schema.inputs if f.kind == "category"]
     args, kwargs, _ = split_batch(model, batch)
-    return features([*args, *kwargs.values()], categories if schema.layout == "columns" else [])
+    return features(
+        [*args, *kwargs.values()], categories if schema.layout == "columns" or "categories" in schema.parts else []
+    )
 
 
 def beside(linear: Linear, schema: Schema) -> Callable[[nn.Module, Any], Tensor]:
@@ -76,6 +78,7 @@ def features(inputs: Sequence[object], categories: Sequence[int] = ()) -> Tensor
     where they do not fit. Other integers (words, ids) are no quantities.
     """
     found: list[Tensor] = []
+    wide = sum(isinstance(part, Tensor) and part.is_floating_point() for part in inputs)
     for part in inputs:
         if not isinstance(part, Tensor) or part.is_complex() or not part.ndim:
             return None
@@ -84,7 +87,7 @@ def features(inputs: Sequence[object], categories: Sequence[int] = ()) -> Tensor
                 return None
             found += _one_hot(part, categories, FEATURES - sum(f.shape[1] for f in found))
             continue
-        found.append(_small(part.detach().float().cpu(), FEATURES // max(1, len(inputs) if not categories else 1)))
+        found.append(_small(part.detach().float().cpu(), FEATURES // max(1, wide if categories else len(inputs))))
     return torch.cat(found, 1) if found and sum(f.shape[1] for f in found) else None
 
 

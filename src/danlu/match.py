@@ -23,7 +23,8 @@ from danlu.freeze import Body, find_body, last_layer
 from danlu.loop import row_names
 from danlu.messages import say
 from danlu.metrics import OwnMetrics
-from danlu.pretrained import Pretrained, fill_in
+from danlu.models.mixed import Mixed
+from danlu.pretrained import Filled, Pretrained, fill_in
 from danlu.settings import Settings
 from danlu.tasks import Criterion, Task
 from danlu.tasks.classification import check_labels
@@ -37,8 +38,8 @@ def begin(
     """The weights laid into the model, told, and which of its parameters are head and body."""
     if pretrained is None:
         return find_body(model, (), settings.freeze)
-    filled = fill_in(model, pretrained, schema.classes)
-    body = find_body(model, filled.new, settings.freeze)
+    filled, new = _fill(model, pretrained, schema.classes)
+    body = find_body(model, new, settings.freeze)
     if not decisions.before:
         decisions.tell(filled.choice(pretrained.source))
         layers = ", ".join(sorted(last_layer(model)))
@@ -47,13 +48,25 @@ def begin(
     return body
 
 
+def _fill(model: nn.Module, pretrained: Pretrained, classes: tuple[str, ...]) -> tuple[Filled, frozenset[str]]:
+    """Weights of an image model go into the trunk of one for tables with images; the names of what stays random."""
+    if not isinstance(model, Mixed) or any(name.startswith("trunk.") for name in pretrained.tensors):
+        filled = fill_in(model, pretrained, classes)
+        return filled, filled.new
+    filled = fill_in(model.trunk, pretrained, ())
+    inside = {f"trunk.{name}" for name in filled.new}
+    return filled, frozenset(n for n, _ in model.named_parameters() if n in inside or not n.startswith("trunk."))
+
+
 def make_model(spec: Any, schema: Schema, decisions: Decisions) -> tuple[nn.Module, dict[str, Any]]:
     """The module, and what load() needs to make it again; a user's own class is only named there, never imported."""
     if spec is None:
         spec = decisions.choose("model", lambda: models.default_name(schema))
     if isinstance(spec, str):
-        arguments = models.arguments(spec, schema)
-        return models.build(spec, arguments), {"name": spec, "arguments": arguments}
+        name, arguments = models.named(spec, schema)
+        if name != spec:  # an image model asked for on a table that has more than one image
+            decisions.choose("model", lambda: (name, say("model.trunk", trunk=spec)))
+        return models.build(name, arguments), {"name": name, "arguments": arguments}
     if isinstance(spec, type):
         module = models.instantiate(spec, schema)
     elif isinstance(spec, nn.Module):

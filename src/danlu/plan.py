@@ -178,7 +178,8 @@ def _open(
     own_model = model is not None and not isinstance(model, str)
     if settings.size is None and "size" in decisions.before:  # decided by the device that the run began on
         settings = replace(settings, size=decisions.before["size"])
-    data = load_data(asked.data, asked.test, asked.val, settings, layout=models.layout_of(model), own_model=own_model)
+    layout, asks = models.layout_of(model), models.asked_by(model)
+    data = load_data(asked.data, asked.test, asked.val, settings, layout=layout, own_model=own_model, asks=asks)
     given = scaled(data, expected.mean, expected.std) if expected is not None else None
     image = image_input(data.schema) if data.schema.origin == "images" else None
     if settings.size is None and image is not None and image.shape[1] == image.shape[2]:
@@ -197,13 +198,13 @@ def open_again(arguments: dict[str, Any], module: nn.Module, schema: Schema) -> 
     settings = make_settings({k: v for k, v in arguments.items() if k in names})
     model = arguments.get("model")
     own = isinstance(model, str) and is_reference(model)
-    layout = models.layout_of(module if own else model)
+    layout, asks = models.layout_of(module if own else model), models.asked_by(module if own else model)
     given = (arguments["data"], arguments.get("test"), arguments.get("val"))
     seen = image_input(schema)
     image = seen if settings.weights is not None else None  # then the weights may have set its scale
     if seen is not None and (image or schema.origin == "images") and seen.shape[1] == seen.shape[2]:
         settings = replace(settings, size=seen.shape[1])
-    data = load_data(*given, settings, layout=layout, own_model=own)
+    data = load_data(*given, settings, layout=layout, own_model=own, asks=asks)
     return (scaled(data, image.mean, image.std) if image is not None and image.mean else None) or data
 
 

@@ -51,7 +51,7 @@ WEIGHTS, CONFIG, SCHEMA, LINEAR = "weights.safetensors", "config.json", "schema.
 _WRAPPED_IN = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "module")
 _MAX_JSON = 64 << 20  # bytes
 _MODEL_NAME = r"((torchvision|timm)/\w+(\.\w+)?|[^\W\d]\w*)"
-_LAYOUTS = ("image", "columns", "matrix", "tensor")
+_LAYOUTS = ("image", "columns", "matrix", "mixed", "tensor")
 
 
 # --- one file --------------------------------------------------------------------------------------------------------
@@ -298,6 +298,7 @@ def _schema(folder: Path, value: dict[str, Any]) -> Schema:
         raise _unusable(folder, f"{SCHEMA}: {_first_line(error)}") from None
     whole = schema.task in get_args(TaskName) and schema.layout in _LAYOUTS and isinstance(schema.origin, str)
     wrong = [] if whole else ["task, layout, origin"]
+    wrong += [] if all(isinstance(part, str) for part in schema.parts) else ["parts"]
     wrong += [str(f.name) for f in schema.fields if not _is_field(f)]
     if wrong:
         raise _unusable(folder, say("model.entry", file=SCHEMA, entry=listed(wrong)))

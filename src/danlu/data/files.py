@@ -100,7 +100,7 @@ def decode_parts(
     room = int(psutil.virtual_memory().available * MEMORY_SHARE)
     if settings.cache == "off" or size > room:
         off = settings.cache == "off"
-        why = say("data.cache.off") if off else say("data.cache.large", size=_gb(size), room=_gb(room))
+        why = say("data.cache.off") if off else say("data.cache.large", size=gigabytes(size), room=gigabytes(room))
         if settings.on_bad != "skip":
             _refuse_unopened([path for files in parts.values() for path in files.paths], shape, settings)
         return None, [Choice("cache", "off", why)]
@@ -139,7 +139,7 @@ def rows_of_files(
     return out
 
 
-def _gb(size: int) -> str:
+def gigabytes(size: int) -> str:
     return f"{size / 2**30:.1f} GiB"
 
 
@@ -167,7 +167,7 @@ def _statistics(
 # ---- size and split
 
 
-def image_shape(paths: tuple[Path | StoredImage, ...], settings: Settings) -> tuple[tuple[int, int, int], list[Choice]]:
+def image_shape(paths: Sequence[Any], settings: Settings) -> tuple[tuple[int, int, int], list[Choice]]:
     """(C, H, W) the model will see, by the headers of up to ``LOOKED_AT`` files, and why."""
     looked = [paths[i] for i in spread(len(paths), LOOKED_AT)]
     headers = [h for h in threaded(read_header, looked) if h is not None]

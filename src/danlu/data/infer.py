@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from danlu.data.cells import GLANCE, TARGET_NAMES, decimal_commas, flat, is_text, to_numbers
+from danlu.data.locate import image_columns, unfound
 from danlu.data.profile import Profile, profile
 from danlu.data.table import Table
 from danlu.data.table_task import DATE, decide_task
@@ -29,7 +30,9 @@ def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName
     columns = {name: flat(table.columns.column(name)) for name in table.names}
     profiles = {name: profile(column) for name, column in columns.items()}
     ignored = named_columns(settings.ignore, table, profiles, "--ignore")
-    targets, why_target = _find_target(table, settings, profiles, ignored)
+    asked = named_columns(settings.target, table, profiles, "--target")
+    images = image_columns(table, profiles, (*ignored, *asked))
+    targets, why_target = _find_target(table, settings, profiles, (*ignored, *images))
     try:
         task, why_task, target_fields = decide_task(columns, profiles, targets, why_target, settings, table.path)
     except DanluError as error:
@@ -40,6 +43,10 @@ def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName
             fields[name] = target_fields[name]
         elif name in ignored:
             fields[name] = Field(name, _kind(profiles[name]), "ignored", say("table.ignored.asked"))
+        elif name in images:
+            fields[name] = Field(name, "image", "input", images[name], dtype="uint8")
+        elif images and (lost := unfound(name, table)):
+            fields[name] = Field(name, "text", "ignored", lost)
         else:
             fields[name] = _input(name, profiles[name], first=name == table.names[0])
     if not any(f.role == "input" for f in fields.values()):
@@ -94,7 +101,7 @@ def _with_commas(name: str, column: pa.Array, table: Table) -> DanluError | None
 
 def _nearly(field: Field, column: pa.Array, table: Table) -> Choice | None:
     """Says it where a few cells keep a column from being numbers, or its decimal commas do."""
-    if field.role == "target" or not is_text(column):
+    if field.role == "target" or field.kind == "image" or not is_text(column):
         return None
     what, taken = f"column {field.name}", field.kind if field.role == "input" else say("table.left_out")
     if decimal_commas(column):
@@ -197,7 +204,7 @@ def _input(name: str, p: Profile, first: bool) -> Field:
 
 def _describe(fields: Sequence[Field], profiles: dict[str, Profile]) -> list[Choice]:
     """One line a kind of input, and one for each reason to leave columns out."""
-    out = []
+    out = [Choice(f"images: {f.name}", say("kind.image"), f.why) for f in fields if f.kind == "image"]
     for kind in ("number", "category"):
         names = [f.name for f in fields if f.role == "input" and f.kind == kind]
         if names:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from danlu.messages import say
 from danlu.models import library
 from danlu.models.cnn import cnn
 from danlu.models.convnext import convnext_tiny
+from danlu.models.mixed import WIDTH, mixed
 from danlu.models.mlp import mlp
 from danlu.models.resnet import SMALL, resnet18, resnet34, resnet50
 from danlu.models.resnet_small import resnet_small
@@ -22,7 +24,17 @@ from danlu.models.user import image_shape, input_width, instantiate
 from danlu.models.vit import patch_for, vit_tiny
 from danlu.types import Schema
 
-__all__ = ["MODELS", "arguments", "build", "check_name", "default_name", "instantiate", "layout_of"]
+__all__ = [
+    "MODELS",
+    "arguments",
+    "asked_by",
+    "build",
+    "check_name",
+    "default_name",
+    "instantiate",
+    "layout_of",
+    "named",
+]
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "mlp": mlp,
@@ -34,6 +46,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "convnext_tiny": convnext_tiny,
     "vit_tiny": vit_tiny,
     "tabular": tabular,
+    "mixed": mixed,
 }
 
 
@@ -44,6 +57,8 @@ def default_name(schema: Schema) -> tuple[str, str]:
     """The model for this kind of input when none is named, and why."""
     if schema.layout == "columns":
         return "tabular", say("model.tabular")
+    if schema.layout == "mixed":
+        return "mixed", say("model.mixed", trunk=default_name(_one_image(schema))[0])
     image = image_shape(schema)
     if image is not None:
         channels, side = image[0], max(image[1:])
@@ -59,6 +74,10 @@ def arguments(name: str, schema: Schema) -> dict[str, Any]:
     outputs = schema.outputs
     if outputs < 1:
         raise DanluError("DL271", where=f"model={name!r}", name=name, task=schema.task)
+    if schema.layout == "mixed":
+        return _mixed(name, schema)
+    if name == "mixed":
+        raise DanluError("DL272", where=f"model={name!r}", name=name, kinds=_kinds(schema))
     if name == "tabular":
         return {**_table(name, schema), "outputs": outputs}
     if name == "mlp":
@@ -79,11 +98,21 @@ def arguments(name: str, schema: Schema) -> dict[str, Any]:
     return {"channels": channels, "outputs": outputs, "small": max(height, width) <= SMALL}
 
 
+def named(name: str, schema: Schema) -> tuple[str, dict[str, Any]]:
+    """What ``build`` takes for a name that a person gave: of a table with images, an image model is the trunk."""
+    found = arguments(name, schema)
+    return ("mixed" if schema.layout == "mixed" else name), found
+
+
 def build(name: str, arguments: dict[str, Any]) -> nn.Module:
     """The model of that name. Equal arguments and an equal state of torch's generator give equal weights."""
     check_name(name)
     if library.in_library(name):
         return library.build(name, **arguments)
+    if name == "mixed":
+        trunk = build(arguments["trunk"], arguments["trunk_arguments"])
+        rest = {k: v for k, v in arguments.items() if not k.startswith("trunk")}
+        return mixed(trunk, **rest)
     return MODELS[name](**arguments)
 
 
@@ -98,6 +127,18 @@ def layout_of(model: str | nn.Module | type | None) -> Literal["columns", "matri
         return "matrix"
     names = list(inspect.signature(forward).parameters)
     return "columns" if {"numbers", "categories"} <= set(names) else "matrix"
+
+
+def asked_by(model: str | nn.Module | type | None) -> tuple[tuple[str, bool], ...]:
+    """The parameters of the forward of a user's own model: name, and whether it must be given. Empty where unknown."""
+    if not isinstance(model, nn.Module | type) or not hasattr(model, "forward"):
+        return ()
+    cls = type(model) if isinstance(model, nn.Module) else model
+    parameters = list(inspect.signature(cls.forward).parameters.values())[1:]
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return ()
+    usual = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return tuple((p.name, p.default is p.empty) for p in usual)
 
 
 def check_name(name: str) -> None:
@@ -122,6 +163,23 @@ def _near(name: str) -> dict[str, str]:
 
 def _kinds(schema: Schema) -> str:
     return ", ".join(f"{f.name}: {say(f'kind.{f.kind}')}{list(f.shape) if f.shape else ''}" for f in schema.inputs[:6])
+
+
+def _one_image(schema: Schema) -> Schema:
+    """The same with the first image as the only input: what the trunk of all images is made for."""
+    first = next(f for f in schema.inputs if f.kind == "image")
+    return replace(schema, fields=(first, *schema.targets), layout="image")
+
+
+def _mixed(name: str, schema: Schema) -> dict[str, Any]:
+    if name in ("tabular", "mlp"):
+        raise DanluError("DL272", where=f"model={name!r}", name=name, kinds=_kinds(schema))
+    alone = _one_image(schema)
+    trunk = default_name(alone)[0] if name == "mixed" else name
+    images = sum(f.kind == "image" for f in schema.inputs)
+    table = _table("mixed", replace(schema, layout="columns"))
+    inner = {**arguments(trunk, alone), "outputs": WIDTH}
+    return {"trunk": trunk, "trunk_arguments": inner, "images": images, **table, "outputs": schema.outputs}
 
 
 def _table(name: str, schema: Schema) -> dict[str, Any]:

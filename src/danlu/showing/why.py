@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from danlu.data.columns import Columns
+from danlu.data.mixed import meaning
 from danlu.evaluate import Evaluation
 from danlu.explain import NOISY, PASSES, occlusion, overlay, smooth_gradient
 from danlu.importance import groups_of, permutation_importance, score_of, single_columns
@@ -20,6 +24,7 @@ PICTURES = 8
 COPIES = NOISY * 3  # forward passes' worth of work a picture for SmoothGrad: forward and backward for each copy
 WORK = 1e11  # floating-point operations spent on pictures: about a second of a small processor
 ROWS, COLUMNS, REPEATS = 1000, 40, 5
+LEAST_ROWS = 50  # shuffling fewer says little
 
 
 def why_of(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | None) -> Why:
@@ -32,16 +37,24 @@ def why_of(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | 
         return _heat(plan, tested, gallery, summary)
     if not isinstance(test, Columns):
         return Why()
-    rows = torch.tensor(list(gallery.rows[:ROWS]))
+    mixed = plan.schema.layout == "mixed"
+    heat = _heat_of_columns(plan, tested, gallery, summary, test) if mixed else Why()
+    many = ROWS
+    if mixed and summary is not None and summary.flops:  # a pass over the rows for each shuffle of each column
+        passes = 1 + REPEATS * len(plan.schema.inputs)
+        many = int(min(ROWS, 5 * WORK * summary.samples / (summary.flops * passes)))
+    if many < LEAST_ROWS <= len(gallery):
+        return heat
+    rows = torch.tensor(list(gallery.rows[:many]))
     *inputs, _ = test.gather(rows.to(test.tensors[0].device))
     tensors = tuple(t for t in inputs if isinstance(t, Tensor))
-    if len(tensors) != len(inputs) or any(t.ndim != 2 for t in tensors):
+    if len(tensors) != len(inputs) or any(t.ndim != 2 for t in tensors if not mixed):
         return Why()
     groups = groups_of(plan.schema) if plan.schema.origin == "table" else {}
     if not groups and len(tensors) == 1:
         groups = single_columns(tensors[0])
     if not 0 < len(groups) <= COLUMNS:
-        return Why()
+        return heat
     task, name = plan.task.name, HEADLINES[plan.task.name]
     score = score_of(
         plan.model,
@@ -51,7 +64,7 @@ def why_of(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | 
     )
     found = permutation_importance(score, tensors, groups, greater=METRICS[task][name].greater, repeats=REPEATS)
     importances = sorted((Importance(i.name, i.drop, Interval(i.low, i.high)) for i in found), key=lambda i: -i.drop)
-    return Why(importances=tuple(importances), metric=name_of_metric(name))
+    return replace(heat, importances=tuple(importances), metric=name_of_metric(name))
 
 
 def _heat(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | None) -> Why:
@@ -83,6 +96,48 @@ def _heat(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | N
         truth, answer = (names[int(c)] if int(c) < len(names) else str(int(c)) for c in (tested.target[i], guess[i]))
         shown.append(Attribution(gallery.sample(i), Picture(heat, "image/jpeg"), truth, answer))
     return Why(tuple(shown), told("showing.occlusion" if covered else "showing.smooth_gradient"))
+
+
+class _OneImage(nn.Module):
+    """The model as a function of one of a row's images, all else as it is in that row."""
+
+    def __init__(self, model: nn.Module, parts: tuple[Tensor, ...], which: int) -> None:
+        super().__init__()
+        self.model, self.parts, self.which = model, parts, which
+
+    def forward(self, image: Tensor) -> Any:
+        parts = [p.expand(len(image), *p.shape[1:]) for p in self.parts]
+        parts[self.which] = image
+        return self.model(*parts)
+
+
+def _heat_of_columns(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | None, test: Columns) -> Why:
+    """Maps of what hiding places of each image does, half of them for mistakes; nothing where that takes long."""
+    assert tested.decoded is not None and tested.target is not None
+    each = (summary.flops or 0) / summary.samples if summary is not None else 0
+    images = [f for f in plan.schema.inputs if f.kind == "image"]
+    which = [(k, images[i]) for k, (kind, i) in enumerate(meaning(plan.schema)) if kind == "image"]
+    most = min(PICTURES // max(1, len(which)), int(WORK / (PASSES * each * max(1, len(which)))) if each else 0)
+    if plan.task.name != "classification" or not most or not which:
+        return Why()
+    guess = tested.decoded.argmax(1)
+    wrong = torch.nonzero(guess != tested.target)[: most // 2, 0]
+    right = torch.nonzero(guess == tested.target)[: most - len(wrong), 0]
+    names, shown = plan.schema.classes, []
+    for i in torch.cat([wrong, right]).tolist():
+        *parts, _ = test.gather(torch.tensor([gallery.rows[i]]).to(test.tensors[0].device))
+        truth, answer = (names[int(c)] if int(c) < len(names) else str(int(c)) for c in (tested.target[i], guess[i]))
+        for k, field in which:
+            found = occlusion(
+                _OneImage(plan.model, tuple(parts), k),
+                parts[k],
+                classes=guess[i : i + 1],
+                fill=0.0,  # the training images' mean
+                decode=lambda out: plan.task.decode(out, plan.schema, plan.criterion),
+            )
+            heat = overlay(parts[k][0], found.maps[0], mean=field.mean, std=field.std, file_format="JPEG")
+            shown.append(Attribution(gallery.sample(i), Picture(heat, "image/jpeg"), truth, answer))
+    return Why(tuple(shown), told("showing.occlusion"))
 
 
 def _pictures(gallery: Gallery, rows: Tensor) -> tuple[Tensor, Tensor | None]:
