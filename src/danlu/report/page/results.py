@@ -89,7 +89,7 @@ def per_class(found: Sequence[ClassScore], most: int) -> str:
 
 def per_label(found: Results, most: int) -> str:
     """Every label's own table of two by two, laid out in a row."""
-    heads = [tr(f"page.{key}") for key in ("per_label.label", "tp", "fn", "fp", "tn")]
+    heads = [tr(key) for key in ("page.per_label.label", "page.tp", "page.fn", "page.fp", "page.tn")]
     rows = [
         [name(one.name, 40), *(count(n) for n in (one.found, one.missed, one.false, one.neither))]
         for one in found.labels[:most]
