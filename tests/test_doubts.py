@@ -10,6 +10,7 @@ import torch
 
 import danlu
 from danlu.data.columns import Columns, Data
+from danlu.data.duplicates import Copies
 from danlu.doubts import Trained, doubts_of_data, doubts_of_results
 from danlu.metrics import wilson
 from danlu.types import Schema
@@ -100,3 +101,11 @@ def test_copies_are_told_before_training_and_kept_with_the_run(
     assert "DL336" in said and said.index("DL336") < said.index("epoch 1/1")
     events = (run.dir / "metrics.jsonl").read_text()
     assert '"code": "DL336"' in events
+
+
+@pytest.mark.parametrize(("count", "severity", "share"), [(2, "note", "0.2%"), (60, "warning", "6%")])
+def test_a_few_copies_among_many_rows_are_a_note(count: int, severity: str, share: str) -> None:
+    rows = Columns((torch.zeros(1000, 1), torch.zeros(1000, dtype=torch.int64)), names=str)
+    data = Data("d", rows, None, rows, Schema((), "classification"))
+    (doubt,) = doubts_of_data(data, (), None, [Copies("test", count, 1000, ((0, 1),))], weighted=False)
+    assert doubt.severity == severity and f"by about {share}" in doubt.told.why

@@ -34,6 +34,7 @@ LEVELS = (
     ("session",),
     ("beside", "showing"),
     ("finish", "opening"),
+    ("looking",),
     ("api",),
     ("cli",),
     ("__main__", "danlu"),
@@ -43,7 +44,7 @@ SIBLINGS_APART = (LEVEL["data"], LEVEL["loop"])  # on these levels no room impor
 
 PUBLIC = {
     "DanluError", "Epoch", "Interrupted", "Loader", "Prediction", "Predictor", "Run", "Settings", "Stepped",
-    "demo", "load", "load_weights", "resume", "save_weights", "step", "steps", "test", "train",
+    "demo", "load", "load_weights", "look", "resume", "save_weights", "step", "steps", "test", "train",
 }  # fmt: skip
 
 HEAVY = {"torch", "numpy", "pyarrow", "PIL", "pandas", "torchvision"}

@@ -54,7 +54,7 @@ def commands_page(lang: str) -> str:
     for verb in VERBS.values():
         typed = line(verb) + (" [--…]" if verb.settings or verb.flags else "")
         parts += [f"## {verb.name}", f"```text\n{typed}\n```", plain(say(f"verb.{verb.name}"))]
-        own = [[_flag(name), plain(say(f"flag.{verb.name}.{name}"))] for name in verb.flags]
+        own = [[_flag(name), plain(say(f"flag.{verb.name}.{name}"))] for name in (*verb.flags, *verb.switches)]
         parts += [table(_heads(lang), own)] if own else []
         parts += [text(lang, "commands", "settings")] if verb.settings else []
         parts += ["\n".join(map(example, examples(verb.name)))]

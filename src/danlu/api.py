@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from torch import nn
 
@@ -31,6 +31,9 @@ from danlu.report.terminal import Reporter
 from danlu.settings import SettingsDict, make_settings
 from danlu.tasks import TASKS
 from danlu.types import Bad, Prediction, Schema, Stepped
+
+if TYPE_CHECKING:
+    from danlu.looking import Looked
 
 
 @dataclass
@@ -263,6 +266,41 @@ def _instead(bad: Bad, schema: Schema) -> str:
         return say("predict.damaged", path=bad.where)
     kinds = ", ".join(f"{f.name} ({say(f'kind.{f.kind}')})" for f in schema.inputs[:5])
     return say("predict.none", kinds=kinds)
+
+
+def look(
+    data: Any = "runs/latest",
+    test: Any = None,
+    *,
+    val: Any = None,
+    sample: Any = None,
+    kind: str | None = None,
+    output: str | Path | None = None,
+    whole: bool = False,
+    **settings: Unpack[SettingsDict],
+) -> Looked:
+    """What danlu understands, before any training: of data, of a run, or of a model. Print the answer to read it.
+
+    Args:
+        data: all that ``train`` takes; or a run, or its folder; or a model: a name, "file.py:Class", a ``model/``
+            folder, an nn.Module, a Predictor.
+        test, val: as for ``train``.
+        sample: for a model: a batch as training has it, x or (x, y) or (a, b, y) or a dict; or "file.py:name" of one.
+            ``look(model, x)`` is the same as ``look(model, sample=x)``.
+        kind: "data", "run" or "model", where the first argument might be several of them.
+        output: where the page goes; without it that of data goes to ``runs/look-NAME.html``.
+        whole: open every image file, and make every sample of a Dataset, not only some of them.
+        settings: as for ``train``; those about data, and ``size`` for a model.
+
+    Raises:
+        DanluError: there is nothing to look at; bad rows and files do not raise, they are listed.
+    """
+    from danlu.looking import Question, answer  # pages and pictures: no training waits for their import
+
+    wanted = make_settings(settings)
+    set_language(wanted.lang)
+    data = data.dir if isinstance(data, Run) else data
+    return answer(Question(data, test, val, sample, kind, output, whole, wanted), load)
 
 
 def demo(kind: str = "image", **settings: Unpack[SettingsDict]) -> Run:

@@ -75,6 +75,17 @@ def monitored(settings: Settings, task: Task, own: Sequence[Own] = ()) -> tuple[
     return name, users.greater
 
 
+def default_batch_size(rows: int) -> int:
+    return 32 if rows < 2_000 else 64 if rows < 20_000 else 128
+
+
+def default_epochs(rows: int, *, photos: bool = False) -> tuple[int, str]:
+    """How many, and why; more for few ``photos``, each of which is seen a little differently every time."""
+    found = min(30, max(10, round(150_000 / rows))) if rows else 10
+    longer = min(100, round(PHOTOS_SEEN / rows)) if rows and photos else 0
+    return max(found, longer), say("epochs.photos" if longer > found else "epochs.rows", rows=f"{rows:,}")
+
+
 def choose_batch_size(settings: Settings, data: Data, decisions: Decisions) -> Settings:
     def default() -> tuple[int | None, str]:
         if "batch_sampler" in data.loader:
@@ -82,8 +93,7 @@ def choose_batch_size(settings: Settings, data: Data, decisions: Decisions) -> S
         if "batch_size" in data.loader:
             return data.loader["batch_size"], say("batch_size.loader")
         rows = len(data.train) if hasattr(data.train, "__len__") else 10_000
-        size = 32 if rows < 2_000 else 64 if rows < 20_000 else 128
-        return size, say("batch_size.rows", rows=f"{rows:,}")
+        return default_batch_size(rows), say("batch_size.rows", rows=f"{rows:,}")
 
     if settings.batch_size is not None:
         return settings
@@ -190,11 +200,8 @@ def choose_length(
 
     def default() -> tuple[int, str]:
         rows = len(data.train) if per_epoch else 0
-        found = min(30, max(10, round(150_000 / rows))) if rows else 10
-        photos = min(100, round(PHOTOS_SEEN / rows)) if rows and decisions.made.get("model") == "resnet_small" else 0
-        if photos > found and settings.augment != "off":
-            return photos, say("epochs.photos", rows=f"{rows:,}")
-        return found, say("epochs.rows", rows=f"{rows:,}")
+        photos = decisions.made.get("model") == "resnet_small" and settings.augment != "off"
+        return default_epochs(rows, photos=photos)
 
     epochs = decisions.choose("epochs", default)
     return epochs * per_epoch if per_epoch else None

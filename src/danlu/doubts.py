@@ -20,6 +20,7 @@ from danlu.report.lines import metric_name
 Z = 1.959963984540054
 UNEQUAL = 20  # the largest class has so many times the rows of the smallest
 COARSE = 0.05  # half an interval's width, of a share
+FEW_COPIES = 0.005  # share of a part's rows: fewer hardly move a figure
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,10 @@ def doubts_of_data(
     for part in copies:
         here, train = getattr(data, part.part), data.train
         examples = ", ".join(f"{here.name(i)} = {train.name(j)}" for i, j in part.examples[:2])
-        facts = {"count": f"{part.count:,}", "share": f"{part.count / part.rows:.0%}", "examples": examples}
+        share = f"{float(f'{100 * part.count / part.rows:.2g}'):g}%"
+        facts = {"count": f"{part.count:,}", "share": share, "examples": examples}
         told = DanluError("DL336", part.part, part=say(f"doubt.{part.part}"), **facts)
-        found.append(Doubt("warning", told))
+        found.append(Doubt("note" if part.count < FEW_COPIES * part.rows else "warning", told))
     if target is not None and len(classes) > 1 and not weighted:
         counts = [int((target == c).sum()) for c in range(len(classes))]
         there = [(n, name) for n, name in zip(counts, classes) if n]

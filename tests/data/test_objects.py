@@ -15,7 +15,7 @@ import pyarrow.dataset
 import pyarrow.parquet
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from danlu.data import load_data
@@ -163,14 +163,14 @@ CELLS = st.one_of(
 )
 
 
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.one_of(st.none(), st.lists(st.sampled_from("abc"), max_size=3)), min_size=1, max_size=9))
 def test_lists_survive_arrow_and_polars(rows: list[list[str] | None]) -> None:
     for made in (pa.array(rows, pa.large_list(pa.string())), pl.Series(rows, dtype=pl.List(pl.Categorical))):
         assert plain(from_object({"c": made})).column("c").to_pylist() == rows
 
 
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=8))
 def test_rows_keep_every_cell(rows: list[tuple[Any, Any]]) -> None:
     table = from_object([{"a": a, "b": b} for a, b in rows])

@@ -33,8 +33,10 @@ class Verb:
     places: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()  # with a value, beside the settings
     settings: bool = False  # whether it takes all of them
+    switches: tuple[str, ...] = ()  # flags without a value
 
 
+_LOOK = ("val", "test", "sample", "kind", "output")
 VERBS = {
     verb.name: verb
     for verb in (
@@ -44,6 +46,7 @@ VERBS = {
         Verb("test", ("[RUN]", "[DATA]"), ("model", "slice", "metrics")),
         Verb("predict", ("[RUN]", "INPUT…"), ("output", "model")),
         Verb("resume", ("[RUN]",), (), settings=True),
+        Verb("look", ("[DATA|RUN|MODEL]", "[TEST]"), _LOOK, settings=True, switches=("whole",)),
         Verb("demo", ("[image|table]",), (), settings=True),
         Verb("doctor"),
     )
@@ -76,6 +79,7 @@ def of_verb(verb: Verb, page: Page) -> str:
     if shown:
         parts += ["", say("usage.examples"), *(f"  {example}" for example in shown)]
     own = [(_flag(name), say(f"flag.{verb.name}.{name}")) for name in verb.flags]
+    own += [(_flag(name, ""), say(f"flag.{verb.name}.{name}")) for name in verb.switches]
     if own:
         parts += ["", say("group.own"), *_table(own, page)]
     if verb.settings:

@@ -218,3 +218,9 @@ def _describe(fields: Sequence[Field], profiles: dict[str, Profile]) -> list[Cho
 
 def _some(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f", … ({len(names)})" if len(names) > most else "")
+
+
+def without_target(table: Table) -> tuple[Field, ...]:
+    """What each column would be as an input: for a table of which nobody has said yet what is to be predicted."""
+    profiles = {name: profile(flat(table.columns.column(name))) for name in table.names}
+    return tuple(_input(name, p, first=name == table.names[0]) for name, p in profiles.items())

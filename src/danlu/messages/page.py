@@ -51,6 +51,7 @@ SAYINGS: dict[str, Text] = {
     "page.field.kind": ("Kind", "类型"),
     "page.field.missing": ("Missing", "缺失"),
     "page.field.classes": ("Classes", "类别数"),
+    "page.field.values": ("Values", "取值"),
     "page.field.why": ("Why", "依据"),
     "page.kind.image": ("image", "图像"),
     "page.kind.number": ("number", "数值"),

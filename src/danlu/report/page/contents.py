@@ -108,6 +108,7 @@ class FieldRow:
     why: Text = ""
     missing: int | None = None  # training rows without a value
     classes: int | None = None  # how many; None where it has none
+    values: Text = ""  # its range, or its most frequent values
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,7 @@ class Data:
     bad_total: int | None = None  # where ``bad`` is only the beginning
     duplicates: tuple[Duplicate, ...] = ()
     duplicates_total: int | None = None
+    facts: tuple[Fact, ...] = ()  # sizes of images, what was decided while opening
 
 
 # ---- 3. curves
@@ -407,3 +409,4 @@ class Page:
     why: Why = Why()
     model: Model = Model()
     reproduce: Reproduce = Reproduce()
+    of: Literal["run", "look"] = "run"  # a look's sections are called otherwise
