@@ -11,11 +11,11 @@ from typing import Any
 
 from danlu import record
 from danlu import run as run_folder
-from danlu.doubts import HEADLINES
 from danlu.errors import DanluError
 from danlu.lock import refuse_if_held
 from danlu.looking.found import Curve, Fact, FoundRun
 from danlu.lookup import is_reference
+from danlu.metrics import HEADLINES
 from danlu.report.layout import duration, number
 from danlu.report.page.contents import Text
 from danlu.rules import RULES
