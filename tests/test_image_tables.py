@@ -152,6 +152,14 @@ def test_the_command_line_trains_tests_and_predicts(tmp_path: Path, capsys: pyte
     assert "图片/<照片>" in out.out + out.err
 
 
+@pytest.mark.parametrize("ignore", [[], ["--ignore", "价格,颜色"]])
+def test_look_shows_a_table_with_images(tmp_path: Path, capsys: pytest.CaptureFixture[str], ignore: list[str]) -> None:
+    path = shop(tmp_path, 80, "number")
+    assert main(["look", str(path), *ignore]) in (0, 1)
+    out = capsys.readouterr().out
+    assert "照片" in out and "DL099" not in out
+
+
 def test_one_image_column_is_a_model_of_an_image(tmp_path: Path) -> None:
     path = shop(tmp_path, 80, "image")
     run = danlu.train(path, ignore=["价格", "颜色"], epochs=1, run="r", device="cpu")
