@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -35,12 +36,22 @@ def choose_augment(
     if settings.augment == "off" or not ours or schema.task not in ("classification", "multilabel"):
         return None
 
+    images: tuple[int, ...] = (0,)
+    if schema.layout == "mixed":
+        from danlu.data.mixed import meaning  # reads tables; image folders need none of it
+
+        images = tuple(i for i, (kind, _) in enumerate(meaning(schema)) if kind == "image")
+        if not images:
+            return None
+
     def default() -> tuple[str, str]:
         if passes < PASSES:
             return "off", say("augment.passes", passes=f"{passes:.2g}")
         assert field is not None
         if field.shape[0] != 3:
             return "jitter", say("augment.grey")
+        if schema.layout == "mixed":
+            return "zoom", say("augment.mixed")
         if schema.task != "classification":
             return "zoom", say("augment.labels")
         mirrors = mirror_question(data.train, schema)
@@ -49,7 +60,8 @@ def choose_augment(
             return "zoom", say("augment.mirror_matters", **facts)
         return "zoom+mirror", say("augment.photos", **facts)
 
-    return STRENGTHS[decisions.choose("augment", default)]
+    found = STRENGTHS[decisions.choose("augment", default)]
+    return None if found is None else replace(found, parts=images)
 
 
 class Mirrors(NamedTuple):

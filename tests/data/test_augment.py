@@ -191,3 +191,11 @@ def test_samples_left_out_do_not_move_the_others_draws(tmp_path: Path) -> None:
 def test_strengths_have_names() -> None:
     assert list(STRENGTHS) == ["off", "jitter", "zoom", "zoom+mirror"] and STRENGTHS["off"] is None
     assert [s.mirror for s in STRENGTHS.values() if s] == [False, False, True]
+
+
+def test_only_the_images_of_a_row_are_varied_and_all_alike() -> None:
+    x, numbers = torch.rand(4, 3, 12, 12), torch.rand(4, 2)
+    augment = Augment(shift=0.1, zoom=0.2, parts=(1, 2))
+    found = augment.batch([numbers, x, x.clone(), torch.arange(4)], 0, 1, torch.arange(4))
+    assert found[0] is numbers and torch.equal(found[1], found[2]) and not torch.equal(found[1], x)
+    assert torch.equal(found[1], augment(x, 0, 1, torch.arange(4)))

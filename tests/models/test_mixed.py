@@ -20,9 +20,11 @@ def schema(images: int = 2, numbers: int = 1, categories: int = 1, side: int = 1
 
 
 def test_the_trunk_is_what_an_image_folder_of_that_size_gets() -> None:
-    for side, name in ((16, "cnn"), (96, "resnet18")):
+    for side in (16, 96):
+        image, target = Field("image", "image", "input", shape=(3, side, side), dtype="uint8"), schema().targets[0]
+        folder = Schema((image, target), "classification", "image", "images")
         arguments = models.arguments("mixed", schema(side=side))
-        assert arguments["trunk"] == name
+        assert arguments["trunk"] == models.default_name(folder)[0]
         assert models.default_name(schema(side=side))[0] == "mixed"
 
 

@@ -25,6 +25,7 @@ class Augment:
     shift: float = 0.0
     zoom: float = 0.0
     stretch: float = 0.0
+    parts: tuple[int, ...] = (0,)  # which parts of a batch are images; those of one row are varied alike
 
     def __call__(self, x: Tensor, seed: int, epoch: int, positions: Tensor) -> Tensor:
         """Images (B, C, H, W) float at ``positions`` (B,) of the epoch's order: a pure function of seed and place.
@@ -42,8 +43,8 @@ class Augment:
         return functional.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
     def batch(self, parts: Any, seed: int, epoch: int, positions: Tensor) -> Any:
-        """The first part of a batch is the images; the others stay as they are."""
-        return type(parts)((self(parts[0], seed, epoch, positions), *parts[1:]))
+        """The batch with its images varied; the other parts stay as they are."""
+        return type(parts)(self(x, seed, epoch, positions) if i in self.parts else x for i, x in enumerate(parts))
 
 
 def _places(side: int, factor: Tensor, shift: Tensor) -> Tensor:

@@ -82,6 +82,10 @@ SAYINGS: dict[str, Text] = {
         "what the parameters of your model's forward name",
         "按你的模型 forward 的参数名来取",
     ),
+    "augment.mixed": (
+        "images beside other columns: those of a row are varied alike, and not mirrored",
+        "图片旁边还有别的列：同一行的图片做同样的变化，不做镜像",
+    ),
     "model.mixed": (
         "images beside other columns: one {trunk} for every image, a small network for numbers and categories",
         "除图片外还有别的列：所有图片共用一个 {trunk}，数值和类别用一个小网络",
