@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from danlu.evaluate import Beside
 from danlu.linear import features, fit
 from danlu.loaders import make_loader
 from danlu.plan import Plan
+from danlu.tasks import targets_of
 
 ROWS, ROWS_READ = (
     20_000,
@@ -24,37 +25,49 @@ ROWS, ROWS_READ = (
 
 
 def fit_beside(plan: Plan) -> Beside | None:
-    """The linear model of this run's data; None where its inputs are no numbers or the task is the user's own."""
-    if not plan.task.metrics:
-        return None
+    """The linear model of this run's data, for each head; None where its inputs are no numbers or the task is the
+    user's own.
+    """
+    heads = [(i, head) for i, head in enumerate(plan.heads) if head.task.metrics]
     categories = [len(f.classes) + 1 for f in plan.schema.inputs if f.kind == "category"]
     sizes = categories if plan.schema.layout == "columns" else []
+    if not heads:
+        return None
 
     def seen(model: nn.Module, batch: Any) -> Tensor | None:
         args, kwargs, _ = split_batch(model, batch)
         return features([*args, *kwargs.values()], sizes)
 
-    def rows(loader: Loader, most: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def rows(loader: Loader, most: int) -> Iterator[tuple[Tensor, list[Tensor]]]:
         taken = 0
         for batch in loader:
             x = seen(plan.model, batch)
             if x is None:
                 return
-            yield x, plan.task.target(split_batch(plan.model, batch)[2].cpu(), plan.schema)
+            targets = targets_of(plan.heads, split_batch(plan.model, batch)[2])
+            yield x, [head.target(targets[i].cpu()) for i, head in heads]
             taken += rows_of(batch)
             if taken >= most:
                 return
 
     with kept_randomness(seed=0):
         held_out = list(rows(plan.val_loader, ROWS_READ)) if plan.val_loader is not None else []
-        model = fit(plan.task.name, plan.schema.outputs, rows(*_training(plan)), held_out)
-    if model is None:
+        training: Iterable[tuple[Tensor, list[Tensor]]] = rows(*_training(plan))
+        training = list(training) if len(heads) > 1 else training  # read once for all heads
+        models = {}
+        for k, (_, head) in enumerate(heads):
+            own = ((x, targets[k]) for x, targets in training)
+            models[head.name] = fit(
+                head.task.name, head.schema.outputs, own, [(x, targets[k]) for x, targets in held_out]
+            )
+    found = {name: model for name, model in models.items() if model is not None}
+    if not found:
         return None
 
-    def answer(module: nn.Module, batch: Any) -> Tensor:
+    def answer(module: nn.Module, batch: Any) -> dict[str, Tensor]:
         x = seen(module, batch)
         assert x is not None
-        return model.answer(x)
+        return {name: model.answer(x) for name, model in found.items()}
 
     return answer
 

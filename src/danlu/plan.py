@@ -38,7 +38,7 @@ from danlu.messages import say
 from danlu.pretrained import Pretrained, find, tell_images
 from danlu.schedule import Schedule
 from danlu.settings import Settings, make_settings
-from danlu.tasks import Criterion, Task
+from danlu.tasks import Criterion, Head, Task
 from danlu.types import Choice, Schema, TaskName
 
 
@@ -81,6 +81,11 @@ class Plan:
     limit: int | None  # updates after which the loop ends even inside an epoch (steps=, time=)
     total_steps: int | None
     chosen: dict[str, Any] = field(default_factory=dict)  # measured or defaulted once; a resumed run reuses them
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """What the model answers with: one head, or several."""
+        return tasks.heads_of(self.schema, self.criterion)
 
 
 def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], None]) -> Plan:
@@ -127,7 +132,7 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
         task=task,
         model=model,
         body=body,
-        model_config={"model": config, "scale": tasks.scale_of(criterion), "precision": precision.name},
+        model_config={"model": config, "scale": tasks.scales_of(schema, criterion), "precision": precision.name},
         criterion=criterion,
         optimizer=optimizer,
         schedule=make_schedule(wanted_optimizer, settings, optimizer, total, decisions),

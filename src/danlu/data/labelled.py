@@ -76,7 +76,7 @@ def _table(schema: Schema, source: Any, settings: Settings) -> Labelled:
     if not good:
         raise DanluError("DL173", where=table.path, where_from=table.path)
     names = tuple(table.name(i) for i in good)
-    rows = Columns(tensors, prepare=prepare_table(schema), names=names.__getitem__)
+    rows = Columns(tensors, prepare=prepare_table(schema), names=names.__getitem__, heads=schema.heads)
     return Labelled(rows, (*table.bad, *bad), note=unseen_categories(schema, table))
 
 

@@ -81,7 +81,7 @@ def batches(
         limit = _limit(parts, end - start, size)
         for batch in zip(*split):
             place.consumed = min(place.consumed + size, stop)
-            yield list(batch)
+            yield columns.packed(batch)
         start, chunk = end, min(2 * chunk, limit)
 
 
@@ -95,7 +95,7 @@ def picked(columns: Columns, tasks: Iterator[Task], place: Place, *, pin: bool =
         with torch.inference_mode(False):
             parts = columns.gather(rows.to(device))
         place.consumed += len(rows)
-        yield [p.pin_memory() for p in parts] if pin else list(parts)
+        yield columns.packed([p.pin_memory() for p in parts] if pin else parts)
 
 
 def _limit(parts: tuple[Tensor, ...], rows: int, size: int) -> int:

@@ -56,7 +56,7 @@ def _channels(values: Sequence[float], channels: int) -> tuple[float, ...]:
 def _with(part: Any, schema: Schema, made: dict[int, Tensor]) -> Any:
     if isinstance(part, Columns):
         tensors = tuple(made.get(id(t), t) for t in part.tensors)
-        return Columns(tensors, part.index, prepare(schema), part.names, part.exact)
+        return Columns(tensors, part.index, prepare(schema), part.names, part.exact, part.heads)
     if isinstance(part, ImageFiles):
         other, ready = copy.copy(part), prepare(schema)
         assert ready is not None  # images are stored as bytes

@@ -111,8 +111,8 @@ def _parts(
     if not want_val and not want_test:
         empty = torch.empty(0, dtype=torch.int64)
         return (torch.arange(count), empty, empty), []
-    target = next(f for f in fields if f.role == "target")
-    strata = _strata(target, cells) if target.kind == "category" else None
+    target = next((f for f in fields if f.role == "target" and f.kind == "category"), None)
+    strata = _strata(target, cells) if target is not None else None
     content, said = _content(fields, table, cells.ok)
     val, test = VAL_SHARE * want_val, TEST_SHARE * want_test
     parts = split(count, strata=strata, content=content, seed=settings.seed, val=val, test=test)
@@ -121,7 +121,7 @@ def _parts(
 
 
 def _strata(target: Field, cells: Cells) -> Tensor:
-    codes = cells.labels[target.name].dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    codes = cells.labels[target.name].dictionary_encode(null_encoding="encode").indices.to_numpy(zero_copy_only=False)
     return torch.from_numpy(codes[cells.ok].astype(np.int64))
 
 
@@ -164,9 +164,16 @@ def _columns(schema: Schema, cells: Cells, table: Table) -> Columns:
     tensors = to_tensors(schema, cells, with_target=True)
     places = replace(table, columns=pa.table({}))  # names need the lines only, not the cells
     exact = None
-    if schema.task == "regression":
-        exact = torch.from_numpy(np.stack([cells.numbers[f.name][kept] for f in schema.targets], 1).astype(np.float64))
-    return Columns(tensors, prepare=prepare_table(schema), names=partial(_name, places, kept), exact=exact)
+    numbers = [f.name for f in schema.targets if f.kind == "number"]
+    if schema.task in ("regression", "multitask") and numbers:
+        exact = torch.from_numpy(np.stack([cells.numbers[name][kept] for name in numbers], 1).astype(np.float64))
+    return Columns(
+        tensors,
+        prepare=prepare_table(schema),
+        names=partial(_name, places, kept),
+        exact=exact,
+        heads=schema.heads,
+    )
 
 
 def _name(table: Table, kept: np.ndarray, row: int) -> str:
