@@ -1,4 +1,4 @@
-"""Writes settings.md, errors.md of docs/en and docs/zh, and the first screen and file tree in both READMEs.
+"""Writes the reference pages of docs/en and docs/zh, and the first screen and file tree in both READMEs.
 
 python tools/make_docs.py           writes what is not up to date
 python tools/make_docs.py --check   only names it, and ends with 1
@@ -14,6 +14,8 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+
+import reference
 
 from danlu import __version__
 from danlu.cli.usage import GROUPS, VERBS, overview
@@ -196,6 +198,11 @@ def pages() -> Iterator[tuple[Path, str]]:
         set_language(lang)
         yield ROOT / "docs" / lang / "settings.md", settings_page(lang)
         yield ROOT / "docs" / lang / "errors.md", errors_page(lang)
+        yield ROOT / "docs" / lang / "commands.md", reference.commands_page(lang)
+        yield ROOT / "docs" / lang / "events.md", reference.events_page(lang)
+        yield ROOT / "docs" / lang / "python.md", reference.python_page(lang)
+        folder = ROOT / "docs" / lang / "run-folder.md"
+        yield folder, with_parts(folder.read_text("utf-8"), {"files": reference.files_table(lang)})
         readme = ROOT / ("README.md" if lang == "en" else "README.zh.md")
         yield readme, with_parts(readme.read_text("utf-8"), {"help": first_screen(), "tree": tree(lang)})
     set_language(None)

@@ -72,6 +72,11 @@ def train(
 
     Args:
         data: path | "file.py:name" | Dataset | torch DataLoader | arrays | table | (data, test) tuple.
+            A path is a folder of images or tables, a table (CSV, TSV, JSON lines, Parquet, Arrow, a spreadsheet,
+            "book.xlsx:Sheet2"), a folder of Hugging Face's ``save_to_disk``, arrays (.npz, IDX), or a pattern such
+            as "data/2024-*.csv"; a list of paths is one table too. A table is pandas', polars', pyarrow's, a
+            Hugging Face ``Dataset`` or ``DatasetDict``, a list of dicts, a dict of columns. Targets may be lists of
+            labels, one a row.
         test, val: the same; without them danlu splits its own sources 70/15/15 and a user's Dataset 90/10.
         model: name | "file.py:Class" | nn.Module (trained in place; it ends with the saved weights, in eval()).
         loss: name | Module | callable ``(output, target) -> 0-d tensor or (sum, weight)`` | dict of them.

@@ -15,6 +15,8 @@ import torch
 from danlu import record
 from danlu import run as run_folder
 from danlu.checkpoint import Saver, latest
+from danlu.data.paths import is_idx_pair
+from danlu.data.places import is_paths
 from danlu.errors import DanluError
 from danlu.interrupts import caught_signals
 from danlu.lookup import optional
@@ -39,7 +41,9 @@ def open_session(asked: Asked, run: str | Path | None) -> Iterator[Session]:
         folder, chosen = _existing(run, now, stack)
         began = folder is not None
         if not began:
-            run_folder.keep_apart(run, [p for p in (asked.data, asked.test, asked.val) if isinstance(p, (str, Path))])
+            given = (asked.data, asked.test, asked.val)
+            places = [p for part in given for p in (part if is_paths(part) else [part])]
+            run_folder.keep_apart(run, [p for p in places if isinstance(p, (str, Path))])
         choices: list[Choice] = []
 
         def tell(choice: Choice) -> None:
@@ -87,11 +91,18 @@ def open_session(asked: Asked, run: str | Path | None) -> Iterator[Session]:
 
 
 def expanded(asked: Asked) -> Asked:
-    """``(data, test)`` as one argument is the same as two."""
-    pair = asked.data
-    if asked.test is None and isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(p, str) for p in pair):
-        return replace(asked, data=pair[0], test=pair[1])
-    return asked
+    """A tuple of places as its parts by name: run.toml's lists are the files of one table.
+
+    An images file and its labels file stay together.
+    """
+    parts = asked.data
+    if not isinstance(parts, tuple) or len(parts) not in (2, 3) or is_idx_pair(parts):
+        return asked
+    if not all(isinstance(p, (str, Path)) or is_paths(p) for p in parts) or asked.test is not None:
+        return asked
+    if len(parts) == 2:
+        return replace(asked, data=parts[0], test=parts[1])
+    return asked if asked.val is not None else replace(asked, data=parts[0], val=parts[1], test=parts[2])
 
 
 def _existing(run: str | Path | None, now: dict[str, Any], stack: ExitStack) -> tuple[RunFolder | None, dict[str, Any]]:

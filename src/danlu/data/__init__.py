@@ -11,10 +11,12 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, Tenso
 from danlu.data.arrays import Arrays, open_arrays
 from danlu.data.columns import Columns, Data
 from danlu.data.dataset import open_dataset, take_over, take_over_held_out
+from danlu.data.foreign import is_hub_dict, is_hub_table
 from danlu.data.images import is_image
 from danlu.data.inputs import Treatment
 from danlu.data.kinds import is_array, is_rows, is_table, rows_of, unpacked
-from danlu.data.paths import existing, idx_pair, is_idx_pair, resolved, rows_of_path
+from danlu.data.paths import idx_pair, is_idx_pair, resolved, rows_of_path
+from danlu.data.places import is_paths, located
 from danlu.data.split import DATASET_VAL_SHARE, TEST_SHARE, VAL_SHARE, split
 from danlu.errors import DanluError
 from danlu.lookup import is_reference
@@ -28,7 +30,7 @@ Layout = Literal["columns", "matrix"]
 
 _NO_TABLES = {  # suffix -> what to do instead
     ".zip": "zip", ".tar": "zip", ".tgz": "zip", ".7z": "zip", ".rar": "zip",
-    ".xlsx": "excel", ".xls": "excel", ".pt": "object", ".pth": "object", ".npy": "object", ".pkl": "object",
+    ".pt": "object", ".pth": "object", ".npy": "object", ".pkl": "object",
     ".pickle": "object", ".h5": "object", ".hdf5": "object", ".mat": "object", ".safetensors": "object",
 }  # fmt: skip
 
@@ -46,10 +48,17 @@ def load_data(data: Any, test: Any, val: Any, settings: Settings, *, layout: Lay
     source = str(data) if isinstance(data, (str, Path)) else None
     data, test, val = (idx_pair(d) if is_idx_pair(d) else resolved(d) for d in (data, test, val))
     data, test, val = unpacked(data, test, val)
-    if isinstance(data, (str, Path)):
-        opened = _open_path(existing(data), test, val, settings, layout=layout, own_model=own_model)
-        choices = (*opened.choices, *_no_effect(settings, opened.schema.origin))
+    splits: list[Choice] = []
+    if any(map(is_hub_dict, (data, test, val))):
+        from danlu.data.hub import split_up
+
+        data, test, val, splits = split_up(data, test, val)
+    if isinstance(data, (str, Path)) or is_paths(data):
+        opened = _open_path(located(data), test, val, settings, layout=layout, own_model=own_model)
+        choices = (*splits, *opened.choices, *_no_effect(settings, opened.schema.origin))
         return replace(opened, path=(source or str(data)) if named else None, choices=choices)
+    if not own_model:  # a user's own model gets the Dataset itself, item by item
+        data, test, val = (_as_table(d) if is_hub_table(d) else d for d in (data, test, val))
     if is_array(data) and not isinstance(data, list):
         raise DanluError("DL167", where="data")
     name = _name(source, data)
@@ -66,13 +75,11 @@ def load_data(data: Any, test: Any, val: Any, settings: Settings, *, layout: Lay
     if _all_rows(data, test, val) and not brought & {"collate_fn", "sampler", "batch_sampler"}:
         opened = _open_rows(data, test, val, settings, name=name, own_model=own_model)
     elif is_table(data):
-        from danlu.data.tables import open_tables
-
-        opened = open_tables(data, test, val, settings, layout=layout, split=split)
+        opened = _open_table(data, test, val, settings, layout=layout)
     else:
         train, test, val = (_as_dataset(d, name) for d in (data, test, val))
         opened = open_dataset(train, test, val, settings, name=name, loader=loader, own_model=own_model)
-    choices = (*opened.choices, *_no_effect(settings, opened.schema.origin))
+    choices = (*splits, *opened.choices, *_no_effect(settings, opened.schema.origin))
     if loader.get("shuffle") is False:
         choices = (*choices, Choice("order", say("data.order.fixed"), say("data.order.fixed.why")))
     path = source if named else None
@@ -91,7 +98,9 @@ def _no_effect(settings: Settings, origin: str) -> list[Choice]:
 def _all_named(*parts: Any) -> bool:
     """Whether all parts are paths or "file.py:name", so that another process can open them again."""
     return all(
-        part is None or isinstance(part, (str, Path)) or (isinstance(part, tuple) and part and _all_named(*part))
+        part is None
+        or isinstance(part, (str, Path))
+        or (isinstance(part, (tuple, list)) and bool(part) and _all_named(*part))
         for part in parts
     )
 
@@ -119,8 +128,9 @@ def _as_source(part: Any) -> Any:
         if own := [name for name in ("collate_fn", "sampler", "batch_sampler") if name in brought]:
             raise DanluError("DL185", where="DataLoader", names=", ".join(own))
         return part
-    if isinstance(part, (str, Path)):
-        rows = rows_of_path(existing(part))
+    if isinstance(part, (str, Path)) or is_paths(part):
+        place = located(part)
+        rows = rows_of_path(place) if isinstance(place, Path) else {}
         return rows.get("test", rows["train"]) if rows else part
     return part
 
@@ -179,9 +189,29 @@ def _called(data: Any, test: Any, val: Any) -> tuple[tuple[Any, str], ...]:
 # ---- paths
 
 
-def _open_path(path: Path, test: Any, val: Any, settings: Settings, *, layout: Layout, own_model: bool) -> Data:
-    rows = rows_of_path(path)
-    if rows:
+def _as_table(dataset: Any) -> Any:
+    from danlu.data.objects import from_object
+
+    return from_object(dataset)
+
+
+def _open_table(data: Any, test: Any, val: Any, settings: Settings, *, layout: Layout) -> Data:
+    """Rows of a table; or its images, where a column holds those."""
+    from danlu.data.pictures import image_column, open_pictures
+    from danlu.data.table import read_table
+    from danlu.data.tables import open_tables
+
+    table = read_table(data, settings)
+    if image_column(table.columns) is not None:
+        return open_pictures(table, test, val, settings)
+    return open_tables(table, test, val, settings, layout=layout, split=split)
+
+
+def _open_path(
+    path: Path | tuple[Path, ...], test: Any, val: Any, settings: Settings, *, layout: Layout, own_model: bool
+) -> Data:
+    rows = rows_of_path(path) if isinstance(path, Path) else {}
+    if rows and isinstance(path, Path):
         test = rows.get("test") if test is None else _as_source(test)
         val = rows.get("val") if val is None else _as_source(val)
         test, val = (None if p is None else rows_of(p) for p in (test, val))
@@ -189,18 +219,38 @@ def _open_path(path: Path, test: Any, val: Any, settings: Settings, *, layout: L
         treatment: Treatment = "keep" if npz and own_model else "standardise"  # images of files are danlu's own source
         origin: Literal["arrays", "idx"] = "arrays" if npz else "idx"
         return open_arrays(rows["train"], test, val, settings, name=name, origin=origin, treatment=treatment)
-    if path.is_dir():
-        from danlu.data.folder import open_folder, table_files
+    said: list[Choice] = []
+    name = _name(str(path if isinstance(path, Path) else path[0].parent), None)
+    if isinstance(path, Path) and path.is_dir():
+        from danlu.data.folder import open_folder
+        from danlu.data.hub import saved_parts
 
-        tables = table_files(path)
-        if not tables:
+        parts, said = saved_parts(path)
+        if not parts:
+            parts, said = _folder_of_tables(path)
+        if not parts:
             return open_folder(path, test, val, settings)
-        path, test, val = tables["train"], test or tables.get("test"), val or tables.get("val")
-    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
-    kind = "image" if is_image(path) else _NO_TABLES.get(suffix)
-    if kind is not None:
-        reason, line = say(f"data.{kind}"), say(f"data.{kind}.line")
-        raise DanluError("DL151", where=str(path), suffix=suffix, reason=reason, line=line)
-    from danlu.data.tables import open_tables
+        path = parts["train"]
+        test, val = (parts.get(p) if given is None else given for p, given in (("test", test), ("val", val)))
+    for file in path if isinstance(path, tuple) else (path,):
+        suffix = Path(file.name.lower().removesuffix(".gz")).suffix
+        kind = "image" if is_image(file) else _NO_TABLES.get(suffix)
+        if kind is not None:
+            reason, line = say(f"data.{kind}"), say(f"data.{kind}.line")
+            raise DanluError("DL151", where=str(file), suffix=suffix, reason=reason, line=line)
+    train, test, val = (list(p) if isinstance(p, tuple) else p for p in (path, test, val))
+    opened = _open_table(train, test, val, settings, layout=layout)
+    return replace(opened, name=name or opened.name, choices=(*said, *opened.choices))
 
-    return open_tables(path, test, val, settings, layout=layout, split=split)
+
+def _folder_of_tables(path: Path) -> tuple[dict[str, Any], list[Choice]]:
+    """The parts of a folder that holds tables, and the files that were taken for each when there are several."""
+    from danlu.data.places import table_files
+
+    found = table_files(path)
+    shown = {
+        part: files.name if isinstance(files, Path) else say("files.number", count=len(files))
+        for part, files in found.items()
+    }
+    taken = ", ".join(f"{part}: {files}" for part, files in shown.items())
+    return dict(found), [Choice("parts", taken, say("files.parts"))] if len(found) > 1 else []

@@ -93,7 +93,8 @@ def _split(
         return (torch.arange(n), none, none), []
     assert train.target is not None
     flat = train.target.ndim == 1 or train.target.shape[1:] == (1,)
-    classes = (flat and train.target.dtype.kind in "iubU") or (flat and bool(np.isin(train.target, (0, 1)).all()))
+    kind = train.target.dtype.kind
+    classes = flat and (kind in "iubU" or (kind != "O" and bool(np.isin(train.target, (0, 1)).all())))
     strata = torch.from_numpy(np.unique(train.target, return_inverse=True)[1].reshape(-1)) if classes else None
     rows = split(n, strata=strata, content=_content(train.inputs), seed=settings.seed, val=val, test=test)
     return rows, [split_choice(*(len(r) for r in rows), stratified=strata is not None)]

@@ -35,6 +35,7 @@ _LEADING_ZERO = r"^[+-]?0\d"
 _DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$"
 _PARTS = re.compile(r"\s*[|;；]\s*")
 _COMMA_PARTS = re.compile(r"\s*[|;；,，、]\s*")
+_BETWEEN = "\x1f"  # Unicode's separator of units, which stands in no label
 _DAY = 86400e6  # microseconds
 
 
@@ -42,8 +43,17 @@ def is_text(column: pa.ChunkedArray | pa.Array) -> bool:
     return bool(pa.types.is_string(column.type))
 
 
-def is_list(column: pa.ChunkedArray | pa.Array) -> bool:
-    return bool(pa.types.is_list(column.type) or pa.types.is_large_list(column.type))
+def is_list(kind: pa.DataType) -> bool:
+    return any(
+        test(kind)
+        for test in (
+            pa.types.is_list,
+            pa.types.is_large_list,
+            pa.types.is_fixed_size_list,
+            pa.types.is_list_view,
+            pa.types.is_large_list_view,
+        )
+    )
 
 
 def flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
@@ -157,7 +167,7 @@ def to_labels(column: pa.Array, numeric: bool) -> pa.Array:
         return FALSE_TRUE.take(pc.cast(column, pa.int8()))
     if numeric:
         values, wrong = to_numbers(column)
-        names = _canonical(values)
+        names = canonical(values)
         return pc.if_else(pa.array(wrong), pc.cast(column, pa.string()), names) if wrong.any() else names
     if is_text(column):
         return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
@@ -167,7 +177,7 @@ def to_labels(column: pa.Array, numeric: bool) -> pa.Array:
         return pa.array([None if v is None else str(v) for v in column.to_pylist()], pa.string())
 
 
-def _canonical(values: np.ndarray) -> pa.Array:
+def canonical(values: np.ndarray) -> pa.Array:
     """Numbers as class names: whole ones without a point, others as their shortest decimal."""
     missing = np.isnan(values)
     whole = (values == np.floor(values)) & (np.abs(values) < 2**53)
@@ -188,21 +198,31 @@ def sort_classes(names: list[str]) -> tuple[str, ...]:
 
 def split_labels(column: pa.Array, commas: bool) -> list[list[str] | None]:
     """The labels of each row: a list column, or text such as ``a;b`` or ``a|b`` (with ``commas``: ``a,b`` too)."""
+    if is_list(column.type):
+        return _listed(column)
     cut = _COMMA_PARTS if commas else _PARTS
+    texts = column if is_text(column) else to_labels(column, pa.types.is_floating(column.type))
     known: dict[str | None, list[str] | None] = {None: None}
-    out: list[list[str] | None] = []
-    for cell in column.to_pylist():
-        if cell is None:
-            out.append(None)
-        elif isinstance(cell, str):
-            if cell not in known:
-                known[cell] = [p for p in cut.split(cell.strip()) if p]
-            out.append(known[cell])
-        elif isinstance(cell, list):
-            out.append([str(p) for p in cell if p is not None])
-        else:
-            out.append([str(cell)])
-    return out
+    for cell in texts.unique().to_pylist():
+        if cell is not None:
+            known[cell] = [p for p in cut.split(cell.strip()) if p]
+    return [known[cell] for cell in texts.to_pylist()]
+
+
+def _listed(column: pa.Array) -> list[list[str] | None]:
+    """A list column's labels by name, those missing inside a list left out; whole numbers without a point.
+
+    Rows of the same labels share one list: few are different, and a million are told apart in Arrow.
+    """
+    values = pc.list_flatten(column)
+    names = to_labels(values, pa.types.is_floating(values.type))
+    names = pc.fill_null(names, "")
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
+    gone = pc.is_null(column) if column.null_count else None
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, names, mask=gone), _BETWEEN).dictionary_encode()
+    known = [[part for part in text.split(_BETWEEN) if part] for text in joined.dictionary.to_pylist()]
+    return [None if code is None else known[code] for code in joined.indices.to_pylist()]
 
 
 def _floats(column: pa.Array) -> np.ndarray:

@@ -60,17 +60,24 @@ def parse(body: bytes, path: str, header: bool | str, names: Sequence[str], skip
     cells, stripped = _strip(cells)
     if stripped:
         choices.append(Choice("spaces", say("table.spaces.value"), say("table.spaces.why", count=stripped)))
+    cells, lines, named, choice = with_names(cells, lines, header, names, path)
+    choices.append(choice)
+    return Parsed(cells, lines, tuple(b for b, _ in bad), tuple(choices), named)
+
+
+def with_names(
+    cells: pa.Table, lines: np.ndarray, header: bool | str, names: Sequence[str], path: str
+) -> tuple[pa.Table, np.ndarray, bool, Choice]:
+    """The rows below the header under their columns' names, if the first row is one; DL103 if there is no other."""
     named, why = _decide_header(cells, header, names)
-    choices.append(Choice("header", say("table.header.yes" if named else "table.header.no"), why))
+    given = [""] * cells.num_columns
     if named:
         given = [str(c[0].as_py()).strip() for c in cells.columns]
         cells, lines = cells.slice(1), lines[1:]
         if not cells.num_rows:
             raise DanluError("DL103", where=path, columns=", ".join(given))
-    else:
-        given = [""] * cells.num_columns
     cells = cells.rename_columns([g or f"column{i + 1}" for i, g in enumerate(given)])
-    return Parsed(cells, lines, tuple(b for b, _ in bad), tuple(choices), named)
+    return cells, lines, named, Choice("header", say("table.header.yes" if named else "table.header.no"), why)
 
 
 def _read(

@@ -194,10 +194,10 @@ def _target(schema: Schema, cells: Cells, rows: np.ndarray) -> Tensor:
     if first.kind == "multilabel" and first.name in cells.lists:
         place = {c: i for i, c in enumerate(first.classes)}
         y = torch.zeros(len(rows), len(first.classes))
-        hits = [(r, place[c]) for r, row in enumerate(rows.tolist()) for c in cells.lists[first.name][row] or ()]
-        if hits:
-            at = torch.tensor(hits)
-            y[at[:, 0], at[:, 1]] = 1.0
+        lists = [cells.lists[first.name][row] or () for row in rows.tolist()]
+        at = np.array([place[c] for labels in lists for c in labels], dtype=np.int64)
+        row_of = np.repeat(np.arange(len(lists)), np.array([len(labels) for labels in lists], dtype=np.int64))
+        y[torch.from_numpy(row_of), torch.from_numpy(at)] = 1.0
         y[[cells.lists[first.name][row] is None for row in rows.tolist()]] = float("nan")
         return y
     columns = [_standard(f, cells.numbers[f.name][rows]) for f in schema.targets]

@@ -31,7 +31,7 @@ def to_utf8(raw: bytes, path: str) -> tuple[bytes, tuple[Choice, ...]]:
     if not raw.strip():
         raise DanluError("DL102", where=path)
     if raw.startswith(_EXCEL):
-        raise DanluError("DL125", where=path)
+        raise DanluError("DL125", where=path, name=path)
     for mark, name in _MARKS:
         if raw.startswith(mark):
             body = raw[len(mark) :]

@@ -12,18 +12,11 @@ from danlu.data.arrays import some
 from danlu.data.columns import Data
 from danlu.data.files import Files, open_files
 from danlu.data.images import ImageFiles, is_image
-from danlu.data.paths import contents, existing
+from danlu.data.places import PART_NAMES, contents, existing, is_hidden, sub_folders
 from danlu.errors import DanluError, did_you_mean
 from danlu.messages import say
 from danlu.settings import Settings
 from danlu.types import Choice
-
-PART_NAMES = {
-    "train": ("train", "training", "trainset", "train_set", "训练集", "训练"),
-    "val": ("val", "valid", "validation", "dev", "eval", "验证集", "验证"),
-    "test": ("test", "testing", "testset", "test_set", "测试集", "测试"),
-}
-TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow", ".feather"))
 
 # ---- what lies in the folder
 
@@ -46,7 +39,7 @@ def open_folder(path: Path, test: Any, val: Any, settings: Settings) -> Data:
         raise DanluError("DL154", where=str(path), name=names[0], rows=len(train.paths))
     for files in parts.values():
         check_classes(files, names)
-    empty = [f.name for f in _sub_folders(folders["train"]) if f.name not in names]
+    empty = [f.name for f in sub_folders(folders["train"]) if f.name not in names]
     if empty:
         choices.append(Choice("ignored", some(empty), say("data.folder.no_images")))
     choices.append(Choice("classes", f"{len(names)}: {some(names, 8)}", say("data.classes.folders")))
@@ -66,7 +59,7 @@ def open_folder(path: Path, test: Any, val: Any, settings: Settings) -> Data:
 
 def part_folders(path: Path) -> tuple[dict[str, Path], list[Choice]]:
     """The folders of train, val and test; all is train where there is no folder so named with classes in it."""
-    inner = _sub_folders(path)
+    inner = sub_folders(path)
     found: dict[str, Path] = {}
     for part, names in PART_NAMES.items():
         folder = next((f for f in inner if f.name.lower() in names), None)
@@ -74,7 +67,7 @@ def part_folders(path: Path) -> tuple[dict[str, Path], list[Choice]]:
             found[part] = folder
     if "train" not in found:
         while len(inner) == 1 and not _has_images_below(path, deep=False):  # photos/photos/cat, as archives unpack
-            deeper = _sub_folders(inner[0])
+            deeper = sub_folders(inner[0])
             if not any(_has_images_below(f) or _direct_images(f) for f in deeper) or _direct_images(inner[0]):
                 break
             return part_folders(inner[0])
@@ -90,28 +83,20 @@ def part_folders(path: Path) -> tuple[dict[str, Path], list[Choice]]:
     return found, choices
 
 
-def _sub_folders(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.is_dir() and not _hidden(p.name))
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith((".", "__MACOSX", "@eaDir"))
-
-
 def _direct_images(folder: Path) -> bool:
     return any(is_image(p) for p in folder.iterdir())
 
 
 def _has_images_below(folder: Path, *, deep: bool = True) -> bool:
     """Whether a sub-folder of ``folder`` holds images."""
-    return any(_direct_images(f) or (deep and _has_images_below(f)) for f in _sub_folders(folder))
+    return any(_direct_images(f) or (deep and _has_images_below(f)) for f in sub_folders(folder))
 
 
 def scan(folder: Path) -> Files:
     """Every image below each class folder, in name order; the class is the first folder's name."""
     paths: list[Path] = []
     classes: list[str] = []
-    for sub in _sub_folders(folder):
+    for sub in sub_folders(folder):
         seen: set[str] = set()
         for root, folders, files in os.walk(sub, followlinks=True):
             real = os.path.realpath(root)
@@ -119,8 +104,8 @@ def scan(folder: Path) -> Files:
                 folders.clear()
                 continue
             seen.add(real)
-            folders[:] = sorted(f for f in folders if not _hidden(f))
-            images = [Path(root, f) for f in sorted(files) if not _hidden(f) and is_image(Path(f))]
+            folders[:] = sorted(f for f in folders if not is_hidden(f))
+            images = [Path(root, f) for f in sorted(files) if not is_hidden(f) and is_image(Path(f))]
             paths += images
             classes += [sub.name] * len(images)
     return Files(tuple(paths), tuple(classes))
@@ -145,7 +130,7 @@ def no_images(path: Path, part: str = "") -> DanluError:
     if found:
         why = say("data.folder.holds", found=found)
     else:
-        why = say("data.folder.no_files" if _sub_folders(path) else "data.folder.empty")
+        why = say("data.folder.no_files" if sub_folders(path) else "data.folder.empty")
     return DanluError("DL152", where=where, path=path, found=why)
 
 
@@ -162,16 +147,8 @@ def check_classes(files: Files, names: Sequence[str]) -> None:
     new = sorted(counts.keys() - set(names))
     if new:
         first = files.paths[files.classes.index(new[0])]
-        folder = next((p for p in first.parents if p.name == new[0]), first.parent)
+        folder: Any = first
+        if isinstance(first, Path):
+            folder = next((p for p in first.parents if p.name == new[0]), first.parent)
         near = did_you_mean(new[0], names)
         raise DanluError("DL155", where=str(folder), name=new[0], count=counts[new[0]], near=near)
-
-
-def table_files(path: Path) -> dict[str, Path]:
-    """``{"train": path, "test": …}`` of a folder that holds tables and no folders; empty for all else."""
-    files = [p for p in sorted(path.iterdir()) if p.is_file() and not _hidden(p.name)]
-    tables = [p for p in files if Path(p.name.removesuffix(".gz")).suffix.lower() in TABLE_SUFFIXES]
-    if not tables or _sub_folders(path) or any(map(is_image, files)):
-        return {}
-    found = {part: p for part, names in PART_NAMES.items() for p in tables if p.name.partition(".")[0].lower() in names}
-    return found if "train" in found else {"train": tables[0]} if len(tables) == 1 else {}

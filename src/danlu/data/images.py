@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -42,17 +43,41 @@ class Header:
     grey: bool
 
 
+@dataclass(frozen=True)
+class StoredImage:
+    """An image file inside a table's column of structs {bytes, path}; it opens and reads like a path."""
+
+    column: Any  # a pyarrow StructArray
+    row: int
+    place: Callable[[int], str]  # row -> what to call it
+
+    def __str__(self) -> str:
+        return self.place(self.row)
+
+    def read_bytes(self) -> bytes:
+        """The file's bytes, from the table or from the path that stands there. OSError where there are none."""
+        cell = self.column[self.row].as_py() or {}
+        if cell.get("bytes") is not None:
+            return bytes(cell["bytes"])
+        if not cell.get("path"):
+            raise OSError(say("data.image.zero_bytes"))
+        return Path(cell["path"]).read_bytes()
+
+    def open(self, mode: str = "rb") -> io.BytesIO:
+        return io.BytesIO(self.read_bytes())
+
+
 def is_image(path: Path) -> bool:
     """Whether the name ends like an image's."""
     return path.suffix.lower() in SUFFIXES
 
 
-def read_header(path: Path) -> Header | None:
+def read_header(path: Path | StoredImage) -> Header | None:
     """Size and colour without decoding; None when the file cannot be read (decoding will say why)."""
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with path.open("rb") as file, Image.open(file) as image:
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
             width, height = image.size[::-1] if turned else image.size
             return Header(width, height, image.mode in GREY_MODES)
@@ -77,7 +102,7 @@ def decode(source: Any, shape: tuple[int, ...], max_pixels: int, where: str = ""
         if isinstance(source, Image.Image):
             check_size(source, max_pixels, where)
             return _decode(source, shape)
-        with nullcontext(source) if hasattr(source, "read") else open(source, "rb") as file, Image.open(file) as image:
+        with _opened(source) as file, Image.open(file) as image:
             check_size(image, max_pixels, where)
             image.draft(None, (DRAFT * shape[2], DRAFT * shape[1]))
             return _decode(image, shape)
@@ -88,6 +113,12 @@ def decode(source: Any, shape: tuple[int, ...], max_pixels: int, where: str = ""
         raise DanluError("DL157", where=where, size=pixels, limit=f"{max_pixels:,}", pixels=pixels) from error
     except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, ValueError, struct.error, zlib.error ...
         raise DanluError("DL156", where=where, problem=_problem(source, error)) from error
+
+
+def _opened(source: Any) -> Any:
+    if hasattr(source, "read"):
+        return nullcontext(source)
+    return source.open() if isinstance(source, StoredImage) else open(source, "rb")
 
 
 def check_size(image: PilImage, max_pixels: int, where: str) -> None:
@@ -152,7 +183,9 @@ def threaded(work: Callable[[T], S], items: Iterable[T]) -> list[S]:
         return list(pool.map(work, items))
 
 
-def decode_all(paths: Sequence[Path], shape: tuple[int, ...], max_pixels: int) -> tuple[Tensor, dict[int, DanluError]]:
+def decode_all(
+    paths: Sequence[Path | StoredImage], shape: tuple[int, ...], max_pixels: int
+) -> tuple[Tensor, dict[int, DanluError]]:
     """All images as one tensor (N, C, H, W) of bytes, and what went wrong by row; such rows are black."""
     out = torch.zeros((len(paths), *shape), dtype=torch.uint8)
     pixels = out.numpy()
@@ -173,7 +206,7 @@ class ImageFiles(Dataset[tuple[Tensor, Tensor]]):
 
     def __init__(
         self,
-        paths: Sequence[Path],
+        paths: Sequence[Path | StoredImage],
         labels: Tensor,
         shape: tuple[int, ...],
         prepare: Callable[[tuple[Tensor, ...]], tuple[Any, ...]],

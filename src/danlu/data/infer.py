@@ -61,6 +61,16 @@ def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName
     return tuple(fields.values()), task, tuple(choices)
 
 
+def infer_target(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName, tuple[Choice, ...]]:
+    """The target's fields and the task alone, for rows whose input is no column of the table."""
+    columns = {name: flat(table.columns.column(name)) for name in table.names}
+    profiles = {name: profile(column) for name, column in columns.items()}
+    ignored = _named(settings.ignore, table, profiles, "--ignore")
+    targets, why = _find_target(table, settings, profiles, ignored)
+    task, why_task, fields = decide_task(columns, profiles, targets, why, settings, table.path)
+    return tuple(fields.values()), task, (Choice("target", ", ".join(targets), why), Choice("task", task, why_task))
+
+
 def _odd_label(error: DanluError, table: Table, column: pa.Array) -> DanluError | None:
     """DL128 for a target that is no column of numbers because of a few cells: those are the mistake, not the column."""
     if commas := _with_commas(str(error.facts.get("column", "")), column, table):

@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor
-from torch.utils.data import DataLoader, Subset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
 from danlu.data.arrays import Arrays, as_arrays
+from danlu.data.labels import is_labels
 from danlu.data.seeded import innermost
 from danlu.errors import DanluError
 
 _TABLE_MODULES = ("pandas", "pyarrow", "polars")
+GLANCE = 50  # rows looked at
+_NO_TABLES = ("Series", "Index", "Array", "ChunkedArray")  # columns: one of them is no table
 
 
 def is_array(value: Any) -> bool:
@@ -31,19 +34,27 @@ def is_array(value: Any) -> bool:
 
 
 def is_table(value: Any) -> bool:
-    """A pandas, pyarrow or polars table, a list of dicts, or a dict of columns."""
-    module = type(value).__module__.partition(".")[0]
+    """A pandas, pyarrow or polars table, anything else of Arrow's columns, a list of dicts, or a dict of columns."""
+    kind, module = type(value).__name__, type(value).__module__.partition(".")[0]
     if module in _TABLE_MODULES:
-        return type(value).__name__ in ("DataFrame", "Table", "RecordBatch", "LazyFrame")
+        frame = kind in ("DataFrame", "Table", "RecordBatch", "LazyFrame", "RecordBatchReader", "Scanner")
+        return frame or (module == "pyarrow" and kind.endswith("Dataset"))
     if isinstance(value, list):
-        return bool(value) and isinstance(value[0], Mapping) and all(_is_cell(v) for v in value[0].values())
+        return bool(value) and all(isinstance(row, Mapping) for row in value[:GLANCE]) and _are_cells(value)
     if isinstance(value, Mapping) and value and not named_parts(value):
-        return all(is_array(v) and np.ndim(v) == 1 for v in value.values())
-    return False
+        return all(is_array(v) and (is_labels(v) or np.ndim(v) == 1) for v in value.values())
+    return hasattr(value, "__arrow_c_stream__") and not kind.endswith(_NO_TABLES) and not isinstance(value, Dataset)
 
 
-def _is_cell(value: Any) -> bool:
-    return value is None or not isinstance(value, (Tensor, np.ndarray, list, tuple, Mapping))
+def _are_cells(rows: list[Any]) -> bool:
+    """Whether dicts hold cells of a table, lists of labels among them, and not the parts of samples."""
+    looked = rows[:GLANCE]
+    for name in dict.fromkeys(k for row in looked for k in row):
+        values = [row.get(name) for row in looked]
+        lists = [v for v in values if isinstance(v, (list, tuple, set, frozenset))]
+        if any(isinstance(v, (Tensor, np.ndarray, Mapping)) for v in values) or (lists and not is_labels(lists)):
+            return False
+    return True
 
 
 def is_rows(value: Any) -> bool:
@@ -55,8 +66,12 @@ def is_rows(value: Any) -> bool:
         inner = innermost(value)
         return type(inner) is TensorDataset and len(inner.tensors) > 1
     if isinstance(value, tuple):
-        return len(value) > 1 and all(map(is_array, value))
+        return len(value) > 1 and all(map(is_array, value[:-1])) and _is_target(value[-1])
     return isinstance(value, (Arrays, Mapping)) and (isinstance(value, Arrays) or bool(named_parts(value)))
+
+
+def _is_target(value: Any) -> bool:
+    return is_array(value) or is_labels(value)
 
 
 def rows_of(value: Any, where: str = "row") -> Arrays:
@@ -118,7 +133,8 @@ def read_npz(path: Path) -> dict[str, tuple[Any, Any]]:
 
 def is_source(value: Any) -> bool:
     """Something that can be a whole data set by itself."""
-    if isinstance(value, (str, Path, DataLoader, Arrays)) or is_table(value) or is_rows(value):
+    files = isinstance(value, list) and bool(value) and all(isinstance(v, (str, Path)) for v in value)
+    if files or isinstance(value, (str, Path, DataLoader, Arrays)) or is_table(value) or is_rows(value):
         return True
     return (hasattr(value, "__getitem__") and hasattr(value, "__len__") and not is_array(value)) or _is_iterable(value)
 
@@ -137,7 +153,7 @@ def unpacked(data: Any, test: Any, val: Any) -> tuple[Any, Any, Any]:
         )
     if not isinstance(data, tuple) or is_rows(data):
         return data, test, val
-    if len(data) == 2 and is_table(data[0]) and (is_array(data[1]) or _other_columns(*data)):
+    if len(data) == 2 and is_table(data[0]) and (_is_target(data[1]) or _other_columns(*data)):
         return _joined(*data), _joined_or_as_is(test), _joined_or_as_is(val)
     if len(data) not in (2, 3) or not all(map(is_source, data)):
         kinds = ", ".join(type(v).__name__ for v in data)
@@ -153,7 +169,8 @@ def _column_names(table: Any) -> list[str]:
 
 
 def _other_columns(a: Any, b: Any) -> bool:
-    return is_table(b) and len(a) == len(b) and set(_column_names(a)).isdisjoint(_column_names(b))
+    sized = is_table(b) and hasattr(a, "__len__") and hasattr(b, "__len__")
+    return sized and len(a) == len(b) and set(_column_names(a)).isdisjoint(_column_names(b))
 
 
 def _joined_or_as_is(value: Any) -> Any:
@@ -163,24 +180,19 @@ def _joined_or_as_is(value: Any) -> Any:
 
 def _joined(table: Any, labels: Any) -> Any:
     """A table with its labels as a last column "target" (or under the labels' own names)."""
-    if len(table) != len(labels):
-        raise DanluError("DL162", where="data", lengths=f"{len(table)}, {len(labels)}")
-    if type(table).__module__.startswith("pandas"):
-        out = table.copy(deep=False)
-        columns = {str(c): labels[c] for c in labels.columns} if is_table(labels) else {_label_name(labels): labels}
-        for name, values in columns.items():
-            out[name] = np.asarray(values)
-        return out
-    columns = {n: table[n] for n in _column_names(table)}
-    import pyarrow
+    from danlu.data.objects import as_column, from_object
 
-    whole = pyarrow.table(
-        {n: pyarrow.array(c.to_pylist() if hasattr(c, "to_pylist") else c.to_list()) for n, c in columns.items()}
-    )
-    more = {n: labels[n] for n in _column_names(labels)} if is_table(labels) else {_label_name(labels): labels}
+    whole = from_object(table)
+    if is_table(labels):
+        more = dict(zip(_column_names(labels), from_object(labels).columns))
+    else:
+        more = {_label_name(labels): as_column(labels)}
     for name, values in more.items():
-        plain = values.to_pylist() if hasattr(values, "to_pylist") else np.asarray(values).tolist()
-        whole = whole.append_column(name, pyarrow.array(plain))
+        if len(values) != len(whole):
+            raise DanluError("DL162", where="data", lengths=f"{len(whole)}, {len(values)}")
+        place = whole.schema.get_field_index(name)
+        whole = whole.remove_column(place) if place >= 0 else whole
+        whole = whole.append_column(name, values)
     return whole
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from danlu.data.columns import Columns
 from danlu.data.dataset import take_over_held_out
 from danlu.data.files import decode_parts, rows_of_files
 from danlu.data.folder import check_classes, no_images, part_folders, scan
-from danlu.data.kinds import is_rows, rows_of, unpacked
-from danlu.data.paths import existing, idx_pair, is_idx_pair, resolved, rows_of_path
+from danlu.data.foreign import is_hub_dict, is_hub_table
+from danlu.data.kinds import is_rows, is_table, rows_of, unpacked
+from danlu.data.paths import idx_pair, is_idx_pair, resolved, rows_of_path
+from danlu.data.places import is_paths, located, table_files
 from danlu.data.raw import table_of
 from danlu.errors import DanluError
 from danlu.settings import Settings
@@ -39,16 +42,23 @@ def open_labelled(schema: Schema, data: Any, settings: Settings) -> Labelled:
     """
     data = idx_pair(data) if is_idx_pair(data) else resolved(data)
     train, test, val = unpacked(data, None, None)
+    if is_hub_dict(train):
+        from danlu.data.hub import split_up
+
+        train, test, val, _ = split_up(train, None, None)
     data = next(part for part in (test, val, train) if part is not None)
     loader: dict[str, Any] = {}
     if isinstance(data, DataLoader):
         data, loader = take_over_held_out(data)
-    if isinstance(data, (str, Path)):
-        path = existing(data)
-        rows = rows_of_path(path)
-        data = next((rows[p] for p in ("test", "val", "train") if p in rows), path)
+    if isinstance(data, (str, Path)) or is_paths(data):
+        data = _at(located(data))
     if schema.origin == "table":
         return _table(schema, data, settings)
+    if schema.origin != "dataset" and (is_table(data) or is_hub_table(data) or _is_table_file(data)):
+        from danlu.data.pictures import labelled_pictures
+        from danlu.data.table import read_table
+
+        return Labelled(*labelled_pictures(schema, read_table(data, settings), settings))
     if isinstance(data, Path):
         if not data.is_dir() or schema.inputs[0].kind != "image":
             raise DanluError("DL174", where=str(data), type=data.suffix or "folder")
@@ -62,6 +72,26 @@ def open_labelled(schema: Schema, data: Any, settings: Settings) -> Labelled:
         assert rows_kept.target is not None
         return Labelled(TensorDataset(*rows_kept.inputs, torch.from_numpy(rows_kept.target)), tuple(bad), loader)
     return Labelled(encode(schema, rows_kept), tuple(bad), loader)
+
+
+def _at(place: Path | tuple[Path, ...]) -> Any:
+    """The rows, or the files, that a place holds; of one with parts the test part, else val, else all."""
+    if isinstance(place, tuple):
+        return list(place)
+    parts: Mapping[str, Any] = rows_of_path(place)
+    if not parts and place.is_dir():
+        from danlu.data.hub import saved_parts
+
+        parts = saved_parts(place)[0] or table_files(place)
+    found = next((parts[p] for p in ("test", "val", "train") if p in parts), place)
+    return list(found) if isinstance(found, tuple) else found
+
+
+def _is_table_file(data: Any) -> bool:
+    """Whether rows lie in files of a table, images among their columns perhaps, and not in a folder of images."""
+    if isinstance(data, list):
+        return is_paths(data)
+    return isinstance(data, Path) and ((data / "state.json").is_file() or data.is_file())
 
 
 def _table(schema: Schema, source: Any, settings: Settings) -> Labelled:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +9,11 @@ from danlu.data.arrays import Arrays
 from danlu.data.idx import find_pairs, is_idx, read_idx
 from danlu.data.kinds import read_npz, rows_of
 from danlu.data.loader import Loader
-from danlu.errors import DanluError, nearest
+from danlu.data.places import contents, existing
+from danlu.errors import DanluError
 from danlu.lookup import is_reference, resolve
+
+__all__ = ["contents", "existing", "idx_pair", "is_idx_pair", "resolved", "rows_of_path"]
 
 
 def resolved(source: Any) -> Any:
@@ -36,36 +37,9 @@ def _named(source: Any) -> Any:
         raise
 
 
-def existing(path: str | Path) -> Path:
-    """The path, which must exist; DL150 names the nearest one beside it."""
-    found = Path(path).expanduser()
-    if found.exists():
-        return found
-    parent = found.parent
-    while not parent.exists():
-        found, parent = parent, parent.parent
-    near = nearest(found.name, (p.name for p in parent.iterdir())) if parent.is_dir() else ""
-    line = str(parent / near / Path(path).expanduser().relative_to(found)) if near else ""
-    raise DanluError(
-        "DL150",
-        where=str(path),
-        path=str(path),
-        missing=str(found),
-        near=str(parent / near) if near else "",
-        here=Path.cwd(),
-        line=line.removesuffix("/.") or f"ls {parent}",
-    )
-
-
-def contents(files: Iterable[str | Path]) -> str:
-    """What a folder holds, by the ends of its files' names: ``120 .jpg, 1 .txt``."""
-    kinds = Counter(Path(f).suffix.lower() or Path(f).name for f in files)
-    return ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(4))
-
-
 def is_idx_pair(data: Any) -> bool:
     """Whether ``data`` is (images file, labels file), and not (training file, test file)."""
-    two = isinstance(data, tuple) and len(data) == 2 and all(isinstance(d, (str, Path)) for d in data)
+    two = isinstance(data, (tuple, list)) and len(data) == 2 and all(isinstance(d, (str, Path)) for d in data)
     return two and all(is_idx(Path(d)) for d in data) and "label" in Path(data[1]).name.lower()
 
 

@@ -37,7 +37,7 @@ def profile(column: pa.Array) -> Profile:
     rows, kind = len(column), column.type
     shown = dict.fromkeys(str(v)[:24] for v in column[:200].to_pylist() if v not in (None, ""))
     examples = ", ".join(list(shown)[:3])
-    if is_list(column):
+    if is_list(kind):
         return Profile("list", rows, column.null_count, 0, examples=examples)
     if pa.types.is_boolean(kind):
         return Profile("bool", rows, column.null_count, len(pc.drop_null(column).unique()), examples=examples)

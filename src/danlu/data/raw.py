@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
+from danlu.data.foreign import is_hub_dict, is_hub_table
 from danlu.data.images import is_image, threaded
 from danlu.data.inputs import as_tensor
 from danlu.data.kinds import is_table
-from danlu.data.paths import existing, resolved
+from danlu.data.paths import resolved
+from danlu.data.places import existing
 from danlu.data.prepare import prepare
 from danlu.data.rawitems import Item, as_bad, expanded, find_items
 from danlu.data.seeded import uneven
@@ -66,6 +68,8 @@ def raw_batches(
         inputs = inputs[0]  # one word of a command line
         if is_reference(inputs):
             return raw_batches(schema, inputs, batch_size=batch_size, max_pixels=max_pixels)
+    if is_hub_dict(inputs):
+        inputs = next(inputs[name] for name in ("test", *inputs) if name in inputs)
     if schema.origin == "table":
         return _tables(schema, inputs, batch_size)
     if schema.origin == "dataset":
@@ -117,7 +121,9 @@ def table_of(schema: Schema, source: Any, settings: Settings) -> Table:
 
 def _table_sources(schema: Schema, inputs: Any) -> Iterator[Any]:
     """Tables, one after the other."""
-    if isinstance(inputs, (str, Path)):
+    if is_hub_table(inputs):
+        yield inputs
+    elif isinstance(inputs, (str, Path)):
         yield from expanded(inputs)
     elif isinstance(inputs, Mapping) and not is_table(inputs):  # one row
         yield [dict(inputs)]
@@ -144,7 +150,7 @@ def _are_paths(values: Sequence[Any]) -> bool:
 def _items(schema: Schema, inputs: Any, batch_size: int, max_pixels: int) -> Iterator[RawBatch]:
     """Rows of files, images and arrays: a stretch of ``batch_size`` is decoded by threads, then prepared."""
     ready = prepare(schema)
-    found = find_items(schema, inputs, max_pixels, alone=True)
+    found = find_items(schema, _pictures(inputs), max_pixels, alone=True)
     rows = (row for item in found for row in (item.pieces(batch_size) if isinstance(item, Item) else [item]))
     while stretch := _stretch(rows, batch_size):
         made = threaded(_made, stretch) if len(stretch) > 1 else [_made(stretch[0])]
@@ -153,6 +159,20 @@ def _items(schema: Schema, inputs: Any, batch_size: int, max_pixels: int) -> Ite
         keys = tuple(k for keys, _ in good for k in keys)
         tensors = tuple(torch.cat(parts) for parts in zip(*(t for _, t in good)))
         yield RawBatch(keys, (tensors if ready is None else ready(tensors)) if keys else None, bad)
+
+
+def _pictures(inputs: Any) -> Any:
+    """The images of a table that holds some, or of such files; anything else as it is."""
+    folder = Path(inputs) if isinstance(inputs, (str, Path)) else None
+    stored = folder is not None and ((folder / "state.json").is_file() or folder.suffix in (".parquet", ".arrow"))
+    if not (stored or is_hub_table(inputs) or is_table(inputs)):
+        return inputs
+    from danlu.data.pictures import image_column, stored_images
+    from danlu.data.table import read_table
+
+    table = read_table(inputs, Settings())
+    name = image_column(table.columns)
+    return inputs if name is None else list(stored_images(table, name))
 
 
 def _stretch(rows: Iterator[Item | Bad], size: int) -> list[Item | Bad]:

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from danlu.data.idx import find_pairs, is_idx, read_idx
-from danlu.data.images import decode, is_image
+from danlu.data.images import StoredImage, decode, is_image
 from danlu.data.inputs import as_tensor, encode_input
-from danlu.data.paths import contents, existing
+from danlu.data.places import contents, existing
 from danlu.data.user import parts_of
 from danlu.errors import DanluError
 from danlu.messages import say
@@ -54,7 +54,7 @@ def as_bad(error: DanluError, where: str) -> Bad:
 def expanded(path: str | Path) -> list[Path]:
     """The files a path, a folder or a pattern stands for, in name order; DL150 or DL182 when there is none."""
     found = Path(path).expanduser()
-    if found.is_file():
+    if found.is_file() or (found / "state.json").is_file():  # a saved Hugging Face dataset is one table
         return [found]
     if found.is_dir():
         files = sorted(p for p in found.rglob("*") if p.is_file() and not p.name.startswith("."))
@@ -62,7 +62,7 @@ def expanded(path: str | Path) -> list[Path]:
     hits = sorted(Path(p) for p in glob.glob(str(found), recursive=True)) if glob.has_magic(str(found)) else []
     if hits:
         return [p for p in hits if p.is_file()] or _none_in(found)
-    return [existing(found)]  # raises, naming the nearest
+    return [existing(found)]  # a sheet of a workbook; or it raises, naming the nearest
 
 
 def _none_in(path: Path, found: str = "") -> NoReturn:
@@ -83,6 +83,9 @@ def find_items(schema: Schema, inputs: Any, max_pixels: int, *, alone: bool) -> 
             return
         for path in files:
             yield from _file_items(schema, path, max_pixels)
+    elif isinstance(inputs, list) and inputs and isinstance(inputs[0], StoredImage):
+        for image in inputs:
+            yield _image_item(field, image, str(image), max_pixels)
     elif hasattr(inputs, "getbands"):  # a Pillow image
         yield _image_item(field, inputs, "image", max_pixels)
     elif isinstance(inputs, tuple) and len(inputs) == len(schema.inputs) > 1:

@@ -1,52 +1,29 @@
-"""Tables from files and objects: CSV, TSV, JSON lines, Parquet, Arrow, pandas, polars, rows and columns."""
+"""Tables from files and objects: one file, several of one table, pandas, polars, pyarrow, rows and columns."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.json as arrow_json
 
 from danlu.data.columns import most_bad
-from danlu.data.delimited import parse
-from danlu.data.encoding import read_bytes, to_utf8
-from danlu.errors import DanluError, nearest
+from danlu.data.hub import is_saved
+from danlu.data.objects import from_object
+from danlu.data.places import has_pattern, is_paths, located, table_files
+from danlu.data.tablefile import Table, read_file
+from danlu.data.typed import plain
+from danlu.errors import DanluError
 from danlu.messages import say
 from danlu.settings import Settings
 from danlu.types import Bad, Choice
 
-
-@dataclass(frozen=True)
-class Table:
-    """Rows and named columns. ``lines[i]`` is the line of the file on which row ``i`` begins, if it has lines."""
-
-    columns: pa.Table
-    path: str = ""  # as the user wrote it; empty when made from an object
-    lines: np.ndarray | None = None
-    bad: tuple[Bad, ...] = ()
-    choices: tuple[Choice, ...] = ()
-    named: bool = True  # the columns' names came with the data
-
-    def __len__(self) -> int:
-        return int(self.columns.num_rows)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self.columns.column_names)
-
-    def name(self, row: int) -> str:
-        """Where a row stands: ``adult.csv:17`` (a line), ``a.parquet row 16`` or ``row 16`` (counted from 0)."""
-        if self.lines is not None:
-            return f"{self.path}:{int(self.lines[row])}"
-        return f"{self.path} row {row}".strip()
+__all__ = ["Table", "check_share", "joined", "read_table"]
 
 
 def read_table(source: Any, settings: Settings, *, header: bool | str = "auto", names: Sequence[str] = ()) -> Table:
@@ -56,11 +33,27 @@ def read_table(source: Any, settings: Settings, *, header: bool | str = "auto", 
     """
     if isinstance(source, Table):
         return source
-    if isinstance(source, str | PathLike):
-        table = _read_file(Path(source), str(source), settings, header, names)
-    else:
-        table = Table(_from_object(source))
-    table = replace(table, columns=_plain(table.columns))
+    if isinstance(source, PathLike):
+        source = str(source)
+    if not isinstance(source, str) and not is_paths(source):
+        return _checked(Table(from_object(source)), settings)
+    files = _files_of(source)
+    if isinstance(files, Path):
+        return _checked(read_file(files, str(files) if is_paths(source) else source, settings, header, names), settings)
+    return _read_several(files, source, settings, header, names)
+
+
+def _files_of(source: Any) -> Path | tuple[Path, ...]:
+    """The file to read, or those of one table: a list, a pattern, or a folder that holds nothing else."""
+    place = located(source) if is_paths(source) or has_pattern(source) else Path(source).expanduser()
+    if isinstance(place, Path) and place.is_dir() and not is_saved(place):
+        return table_files(place).get("train", place)
+    return place
+
+
+def _checked(table: Table, settings: Settings) -> Table:
+    """In plain types; DL102 without rows, DL108 for two columns of one name."""
+    table = replace(table, columns=plain(table.columns))
     if not len(table):
         raise DanluError("DL102", where=table.path)
     twice = [name for name, count in Counter(table.names).items() if count > 1]
@@ -68,6 +61,34 @@ def read_table(source: Any, settings: Settings, *, header: bool | str = "auto", 
         raise DanluError("DL108", where=table.path, name=twice[0])
     check_share(table.bad, len(table) + len(table.bad), settings)
     return table
+
+
+def _read_several(
+    files: Sequence[Path], source: Any, settings: Settings, header: bool | str, names: Sequence[str]
+) -> Table:
+    """Several files as one table, its columns by name; those without rows are left out and named."""
+    tables: list[Table] = []
+    empty: list[DanluError] = []
+    tolerant = replace(settings, bad_limit=1.0)  # the limit is of the whole
+    for path in files:
+        try:
+            table = _checked(read_file(path, str(path), settings, header, names), tolerant)
+        except DanluError as error:
+            if error.code not in ("DL102", "DL103"):
+                raise
+            empty.append(error)
+            continue
+        names = names or (table.names if table.named else ())
+        tables.append(table)
+    if not tables:
+        raise empty[0]
+    shown = str(source) if isinstance(source, str | PathLike) else _some([str(p) for p in files], 2)
+    whole = joined(tables, shown)
+    if empty:
+        left = Choice("left out", _some([Path(e.where).name for e in empty]), say("files.empty"))
+        whole = replace(whole, choices=(*whole.choices, left))
+    check_share(whole.bad, len(whole) + len(whole.bad), settings)
+    return whole
 
 
 def check_share(bad: Sequence[Bad], rows: int, settings: Settings) -> None:
@@ -85,173 +106,70 @@ def check_share(bad: Sequence[Bad], rows: int, settings: Settings) -> None:
         )
 
 
-def _read_file(path: Path, shown: str, settings: Settings, header: bool | str, names: Sequence[str]) -> Table:
-    if path.is_dir():
-        inside = sorted(p.name for p in path.iterdir() if p.is_file())[:1]
-        raise DanluError("DL130", where=shown, path=shown, line=str(path / (inside[0] if inside else "rows.csv")))
-    if not path.is_file():
-        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        near = nearest(path.name, siblings)
-        raise DanluError(
-            "DL126",
-            where=shown,
-            hint=say("table.near", near=str(path.with_name(near))) if near else say("table.folder", path=path.parent),
-            line=str(path.with_name(near)) if near else f"ls {path.parent}",
-        )
-    raw = read_bytes(path)
-    suffix = path.name.lower().removesuffix(".gz").rpartition(".")[2]
-    if raw[:4] == b"PAR1" or suffix in ("parquet", "pq"):
-        return Table(_read_parquet(raw, shown), shown)
-    if raw[:6] == b"ARROW1" or suffix in ("arrow", "feather", "ipc"):
-        return Table(_read_ipc(raw, shown), shown)
-    body, choices = to_utf8(raw, shown)
-    if suffix in ("jsonl", "ndjson", "json"):
-        columns, lines, bad = _read_json(body, shown, settings)
-        return Table(columns, shown, lines, bad, choices)
-    found = parse(body, shown, header, names, settings.on_bad == "skip")
-    return Table(found.columns, shown, found.lines, found.bad, (*choices, *found.choices), found.named)
+def joined(tables: Sequence[Table], shown: str) -> Table:
+    """Tables of the same columns, in any order, one below the other; DL140 names what another file's columns are.
+
+    Columns come by name, by place in files without a header. A column that holds numbers in one file and texts in
+    another becomes text.
+    """
+    first = tables[0]
+    parts = [_like(first, table) for table in tables]
+    headerless = sum(table.named != first.named for table in tables)
+    columns = [_stacked([part.column(i) for part in parts]) for i in range(len(first.names))]
+    starts = np.cumsum([0, *map(len, tables)])[:-1].tolist()
+    lines = [t.lines if t.lines is not None else np.zeros(len(t), dtype=np.int64) for t in tables]
+    rows = f"{sum(map(len, tables)):,}"
+    said = [Choice("files", say("files.count", count=len(tables), rows=rows), say("files.why"))]
+    if headerless:
+        said.append(Choice("header", say("files.headerless"), say("files.headerless.why", count=headerless)))
+    choices = dict.fromkeys(choice for table in tables for choice in table.choices)
+    seen = {choice.what: choice for choice in reversed(choices)}
+    return Table(
+        pa.table(columns, names=list(first.names), metadata=first.columns.schema.metadata),
+        shown,
+        np.concatenate(lines) if any(t.lines is not None for t in tables) else None,
+        tuple(b for t in tables for b in t.bad),
+        (*said, *(c for c in choices if seen[c.what] is c and c.what not in [s.what for s in said])),
+        first.named,
+        tuple(zip(starts, (t.path for t in tables))),
+    )
 
 
-def _read_parquet(raw: bytes, path: str) -> pa.Table:
-    import pyarrow.parquet as arrow_parquet
+def _like(first: Table, table: Table) -> pa.Table:
+    """The table's columns in the order of the first one's."""
+    if not table.named:
+        if len(table.names) != len(first.names):
+            found = say("files.width", found=len(table.names), needed=len(first.names))
+            raise _different(first, table, [found])
+        return table.columns.rename_columns(list(first.names))
+    lacks = [n for n in first.names if n not in table.names]
+    more = [n for n in table.names if n not in first.names]
+    wrong = [
+        say(key, columns=_some(names)) for key, names in (("files.missing", lacks), ("files.extra", more)) if names
+    ]
+    if wrong:
+        raise _different(first, table, wrong)
+    return table.columns.select(list(first.names))
 
-    try:
-        return arrow_parquet.read_table(pa.BufferReader(raw))
-    except (pa.ArrowException, OSError, ValueError) as e:
-        raise DanluError("DL100", where=path, reason=str(e).splitlines()[0]) from e
+
+def _different(first: Table, table: Table, found: Sequence[str]) -> DanluError:
+    return DanluError("DL140", where=table.path, first=first.path, differences="; ".join(found))
 
 
-def _read_ipc(raw: bytes, path: str) -> pa.Table:
-    try:
-        if raw[:6] == b"ARROW1":
-            return pa.ipc.open_file(pa.BufferReader(raw)).read_all()
-        return pa.ipc.open_stream(pa.BufferReader(raw)).read_all()
-    except (pa.ArrowException, OSError, ValueError) as e:
-        raise DanluError("DL100", where=path, reason=str(e).splitlines()[0]) from e
+def _some(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" (+{len(names) - most})" if len(names) > most else "")
 
 
-def _read_json(body: bytes, path: str, settings: Settings) -> tuple[pa.Table, np.ndarray | None, tuple[Bad, ...]]:
-    """JSON lines by pyarrow; whatever it cannot read, by Python, so that a bad line is named; a ``.json`` list too."""
-    if body.lstrip()[:1] == b"[":
+def _stacked(pieces: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
+    kinds = [piece.type for piece in pieces]
+    if any(kind != kinds[0] for kind in kinds):
+        numbers = all(pa.types.is_integer(k) or pa.types.is_floating(k) or pa.types.is_boolean(k) for k in kinds)
+        wanted = pa.float64() if numbers and not all(map(pa.types.is_boolean, kinds)) else pa.string()
+        if all(map(pa.types.is_integer, kinds)):
+            wanted = pa.int64()
         try:
-            rows = json.loads(body)
-        except ValueError as e:
-            raise DanluError("DL106", where=f"{path}:{getattr(e, 'lineno', 1)}", reason=_said(e)) from e
-        if not rows or not all(isinstance(r, dict) for r in rows):
-            raise DanluError("DL106", where=path, reason=say("table.json.objects"))
-        return _from_rows(rows), None, ()
-    physical = body.count(b"\n") + (not body.endswith(b"\n"))
-    try:
-        options = arrow_json.ReadOptions(block_size=min(max(len(body) + 1, 64), 2**30))
-        columns = arrow_json.read_json(pa.BufferReader(body), options)
-        stamped = any(pa.types.is_timestamp(c.type) for c in columns.columns)  # text turned to time loses its form
-        if not stamped and columns.num_rows == physical:
-            return columns, np.arange(1, physical + 1), ()
-    except pa.ArrowException:
-        pass
-    rows, lines, bad = [], [], []
-    for number, line in enumerate(body.split(b"\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            reason = "" if isinstance(row, dict) else say("table.json.objects")
-        except ValueError as e:
-            row, reason = None, _said(e)
-        if reason and settings.on_bad != "skip":
-            raise DanluError("DL106", where=f"{path}:{number}", reason=reason)
-        if reason:
-            bad.append(Bad(f"{path}:{number}", reason))
-        else:
-            rows.append(row)
-            lines.append(number)
-    if not rows:
-        raise DanluError("DL102", where=path)
-    return _from_rows(rows), np.array(lines), tuple(bad)
-
-
-def _said(error: ValueError) -> str:
-    """What is wrong with a piece of JSON, and at which column."""
-    if not isinstance(error, json.JSONDecodeError):
-        return str(error)
-    return say("table.json.syntax", column=error.colno, words=error.msg)
-
-
-def _is_nested(source: Mapping[str, Any]) -> bool:
-    """Whether some value has rows of its own (a 2-d array): then it is no column."""
-    return any(len(getattr(v, "shape", ())) > 1 for v in source.values())
-
-
-def _from_object(source: Any) -> pa.Table:
-    if isinstance(source, pa.Table):
-        return source
-    if type(source).__name__ == "LazyFrame":  # polars
-        source = source.collect()
-    if isinstance(source, pa.RecordBatch):
-        return pa.Table.from_batches([source])
-    if type(source).__module__.partition(".")[0] == "pandas" and hasattr(source, "columns"):
-        return _from_columns({str(name): source.iloc[:, i] for i, name in enumerate(source.columns)}, source.columns)
-    if hasattr(source, "__arrow_c_stream__"):
-        return pa.table(source)
-    if isinstance(source, Mapping) and source and not _is_nested(source):
-        if any(_is_scalar(v) for v in source.values()):
-            return _from_rows([source])
-        sizes = {str(k): len(v) for k, v in source.items()}
-        if len(set(sizes.values())) > 1:
-            raise DanluError("DL124", sizes=", ".join(f"{k} {n}" for k, n in sizes.items()))
-        return _from_columns({str(k): v for k, v in source.items()}, list(source))
-    if isinstance(source, list | tuple) and source and all(isinstance(r, Mapping) for r in source):
-        return _from_rows(list(source))
-    if isinstance(source, list | tuple | Mapping) and not source:
-        raise DanluError("DL102")
-    raise DanluError("DL127", type=f"{type(source).__module__}.{type(source).__qualname__}")
-
-
-def _is_scalar(value: Any) -> bool:
-    return isinstance(value, str | bytes) or not hasattr(value, "__len__") or getattr(value, "shape", None) == ()
-
-
-def _from_rows(rows: list[Any]) -> pa.Table:
-    """Rows may lack keys; those cells are missing."""
-    names = list(dict.fromkeys(k for row in rows for k in row))
-    return pa.table([_array([_cell(row.get(n)) for row in rows]) for n in names], names=[str(n) for n in names])
-
-
-def _cell(value: Any) -> Any:
-    """numpy and torch scalars as Python's own."""
-    return value.item() if hasattr(value, "item") and getattr(value, "shape", None) == () else value
-
-
-def _from_columns(columns: Mapping[str, Any], names: Any) -> pa.Table:
-    if len(columns) < len(names):
-        twice = next(n for n, count in Counter(map(str, names)).items() if count > 1)
-        raise DanluError("DL108", name=twice)
-    return pa.table([_array(c) for c in columns.values()], names=list(columns))
-
-
-def _array(values: Any) -> pa.Array:
-    """One column; values of several types become their texts, so that "?" among numbers is a missing number."""
-    if hasattr(values, "detach"):  # a torch tensor
-        values = values.detach().cpu().numpy()
-    try:
-        made = pa.array(values, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        cells = [_cell(v) for v in values]
-        made = pa.array([None if v is None or v != v else str(v) for v in cells], pa.string())
-    return made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made
-
-
-def _plain(columns: pa.Table) -> pa.Table:
-    """A few types out of Arrow's many: dictionaries decoded, all texts ``string``, decimals ``double``."""
-    out = []
-    for column in columns.columns:
-        kind = column.type
-        if pa.types.is_dictionary(kind):
-            column = pc.cast(column, kind.value_type)
-            kind = kind.value_type
-        if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or pa.types.is_null(kind):
-            column = pc.cast(column, pa.string())
-        elif pa.types.is_decimal(kind) or pa.types.is_float16(kind):
-            column = pc.cast(column, pa.float64())
-        out.append(column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column)
-    return pa.table(out, names=columns.column_names)
+            pieces = [piece.cast(wanted) for piece in pieces]
+        except pa.ArrowException:
+            texts = [[None if v is None else str(v) for v in piece.to_pylist()] for piece in pieces]
+            pieces = [pa.chunked_array([one], pa.string()) for one in texts]
+    return pa.chunked_array([chunk for piece in pieces for chunk in piece.chunks], pieces[0].type)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -136,7 +137,7 @@ def _content(fields: tuple[Field, ...], table: Table, ok: np.ndarray) -> tuple[T
         try:
             indices = column.dictionary_encode(null_encoding="encode").indices
         except (NotImplementedError, ValueError):  # a list or a struct: as its text
-            indices = pa.array([str(v) for v in column.to_pylist()]).dictionary_encode().indices
+            indices = _texts(column).dictionary_encode(null_encoding="encode").indices
         codes.append(torch.from_numpy(indices.to_numpy(zero_copy_only=False)[ok].astype(np.int64)))
     content = content_of(torch.stack(codes, 1))
     _, first, group, sizes = np.unique(content.numpy(), return_index=True, return_inverse=True, return_counts=True)
@@ -147,6 +148,14 @@ def _content(fields: tuple[Field, ...], table: Table, ok: np.ndarray) -> tuple[T
         return None, [Choice("copies", say("table.copies.apart"), say("table.copies.few", count=len(sizes)))]
     content = torch.from_numpy(first[group])  # by first row, so that one copy more hardly changes the split
     return content, [Choice("copies", say("table.copies.together"), say("table.copies.found", count=copies))]
+
+
+def _texts(column: pa.Array) -> pa.Array:
+    """Lists and structs as text, equal where they are."""
+    try:
+        return pc.binary_join(pc.cast(column, pa.list_(pa.string())), "\x1f")
+    except (pa.ArrowException, NotImplementedError):
+        return pa.array([str(v) for v in column.to_pylist()])
 
 
 def _without_large(fields: tuple[Field, ...], path: str) -> tuple[tuple[Field, ...], list[Choice]]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from danlu.data.labels import as_lists, in_order, indicators, is_labels, label_names
 from danlu.errors import DanluError, did_you_mean
 from danlu.messages import say
 from danlu.types import Bad, Choice, Field, Kind, TaskName
@@ -27,10 +28,19 @@ class Target:
 
 
 def as_values(y: Any) -> np.ndarray:
-    """Labels as one array (N, ...) of numbers or strings; tensors, lists, Series and pyarrow columns are welcome."""
+    """Labels as one array (N, ...) of numbers or strings; tensors, lists, Series and pyarrow columns are welcome.
+
+    Lists of labels, one a row, become an object array (N,): see ``labels.as_lists``.
+    """
     if isinstance(y, Tensor):
         return y.detach().cpu().float().numpy() if y.dtype == torch.bfloat16 else y.detach().cpu().numpy()
+    if is_labels(y) and any(v is not None and len(v) != 1 for v in y):
+        return as_lists(y)
     values = np.asarray(y)
+    if values.dtype.kind == "U" and values.ndim == 2 and values.shape[1] > 1:
+        return as_lists(values.tolist())
+    if values.dtype == object and values.ndim == 1 and len(values) and isinstance(values[0], (list, np.ndarray)):
+        values = _matrix(values)
     if values.dtype == object:
         flat = [v.decode() if isinstance(v, bytes) else v for v in values.ravel().tolist()]
         kinds = {str if isinstance(v, str) else float for v in flat if v is not None}
@@ -38,6 +48,14 @@ def as_values(y: Any) -> np.ndarray:
         values = np.asarray([("" if v is None else str(v)) if as_text else _number(v) for v in flat])
         values = values.reshape(np.asarray(y).shape)
     return values.astype(str) if values.dtype.kind == "S" else values
+
+
+def _matrix(column: np.ndarray) -> np.ndarray:
+    """A column of equally long lists as a matrix; DL163 where they are not."""
+    try:
+        return np.asarray([np.asarray(v) for v in column])
+    except ValueError as error:
+        raise DanluError("DL163", where="y", found=str(error)) from error
 
 
 def _number(value: Any) -> float:
@@ -49,6 +67,8 @@ def _number(value: Any) -> float:
 
 def bad_labels(values: np.ndarray, where: str) -> list[Bad]:
     """Rows whose label is missing: NaN, infinite, or empty text."""
+    if values.dtype == object:
+        return [Bad(f"{where} {row}", say("data.no_label")) for row, labels in enumerate(values) if labels is None]
     missing = values == "" if values.dtype.kind == "U" else ~np.isfinite(values) if values.dtype.kind == "f" else None
     if missing is None or not missing.any():
         return []
@@ -64,6 +84,10 @@ def infer_target(values: np.ndarray, task: str | None, *, keep: bool) -> Target:
     """
     if values.ndim == 2 and values.shape[1] == 1 and not keep:
         values = values[:, 0]
+    if task == "multilabel":
+        values = _lists_if_numbers(values)
+    if values.dtype == object:
+        return _of_lists(values, task, keep)
     found, why = task_of_labels(values, task)
     if keep and task is None and found == "classification" and _has_negatives(values):
         found, why = "custom", say("data.task.negative")
@@ -78,6 +102,32 @@ def infer_target(values: np.ndarray, task: str | None, *, keep: bool) -> Target:
         field = Field("y", kind, "target", why, shape, "float32" if kind == "number" else _dtype(values))
     if field.kind == "category" and len(field.classes) < 2:
         raise DanluError("DL154", name=", ".join(field.classes), rows=len(values))
+    return Target(field, found, (Choice("task", found, why),))
+
+
+def _lists_if_numbers(values: np.ndarray) -> np.ndarray:
+    """Class numbers in lists of one length, or one label a row, as lists; a matrix of 0 and 1 as it is."""
+    if values.dtype == object or (values.dtype.kind != "U" and bool(np.isin(values, (0, 1)).all())):
+        return values
+    if values.dtype.kind == "f" and not bool((values == np.round(values)).all()):
+        return values
+    return as_lists(values.reshape(len(values), -1).tolist())
+
+
+def _of_lists(lists: np.ndarray, task: str | None, keep: bool) -> Target:
+    """The target of lists of labels: a column of 0 and 1 for each. DL142 where another task is asked for."""
+    if task not in (None, "multilabel", "custom"):
+        first = next(labels for labels in lists if labels)
+        raise DanluError("DL142", where="y", task=task, labels=", ".join(first[:4]))
+    names = in_order(label_names(lists))
+    if keep and all(n.isdecimal() for n in names):  # numbers reach a user's own model by their place
+        names = tuple(str(i) for i in range(int(names[-1]) + 1))
+    if len(names) < 2:
+        raise DanluError("DL154", name=", ".join(names), rows=len(lists))
+    mean = sum(len(labels or ()) for labels in lists) / len(lists)
+    why = say("data.task.lists", n=len(names), mean=f"{mean:.1f}")
+    found: TaskName = "custom" if task == "custom" else "multilabel"
+    field = Field("y", "multilabel", "target", why, (len(names),), "float32", names)
     return Target(field, found, (Choice("task", found, why),))
 
 
@@ -144,6 +194,13 @@ def encode_target(field: Field, values: np.ndarray, part: str = "") -> Tensor:
 
     A class the training rows do not have raises DL155 with its name, count and the nearest known one.
     """
+    if field.kind == "multilabel":
+        values = _lists_if_numbers(values)
+    if values.dtype == object:
+        if field.kind != "multilabel":
+            labels = ", ".join(sorted(label_names(values))[:4])
+            raise DanluError("DL142", where=part or "y", task=field.kind, labels=labels)
+        return indicators(values, field.classes, part)
     if field.kind == "number":
         return _standardised(field, values)
     if field.kind != "category" or (field.shape and field.shape == (len(field.classes),)):

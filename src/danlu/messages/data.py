@@ -269,8 +269,6 @@ SAYINGS: dict[str, Text] = {
     "data.not_finite": ("NaN or infinity", "NaN 或无穷大"),
     "data.zip": ("it is packed", "这是压缩包"),
     "data.zip.line": ("unpack it and give the folder", "先解压，再给出文件夹"),
-    "data.excel": ("danlu reads CSV, TSV, JSONL, Parquet and Arrow", "danlu 读取 CSV、TSV、JSONL、Parquet 和 Arrow"),
-    "data.excel.line": ("save the sheet as CSV (UTF-8)", "把工作表另存为 CSV（UTF-8）"),
     "data.object": ("it does not say which array is the label", "它没有说明哪个数组是标签"),
     "data.object.line": (
         "load it in a file of yours: danlu train my.py:data   with data = (x, y)",

@@ -178,8 +178,8 @@ ERRORS: dict[str, ErrorText] = {
         ("this is an Excel or zip file, not a text table", "这是 Excel 或 zip 文件，不是文本表格"),
         _NONE,
         (
-            "save it as CSV UTF-8, or: pandas.read_excel('a.xlsx').to_csv('a.csv', index=False)",
-            "请另存为“CSV UTF-8”，或：pandas.read_excel('a.xlsx').to_csv('a.csv', index=False)",
+            "a workbook's name has to end in .xlsx or .xls; a zip file has to be unpacked: unzip {name}",
+            "Excel 文件请把扩展名改成 .xlsx 或 .xls；zip 文件请先解压：unzip {name}",
         ),
     ),
     "DL126": (

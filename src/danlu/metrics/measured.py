@@ -26,9 +26,10 @@ class Measured:
     parts: list[dict[str, Any]] = field(default_factory=list)
 
 
-def values(task: str, decoded: Tensor, target: Tensor) -> dict[str, float]:
-    """Every metric of the task for these rows; NaN where one is undefined (no rows, a class that is missing)."""
+def values(task: str, decoded: Tensor, target: Tensor, only: str = "") -> dict[str, float]:
+    """Every metric of the task (or ``only`` one) for these rows; NaN where undefined (no rows, a class is missing)."""
     known = metrics_for(task, decoded.shape[1])
+    known = {only: known[only]} if only else known
     rows = rows_of(task, decoded, target)
     if not len(rows.actual):
         return dict.fromkeys(known, math.nan)

@@ -45,7 +45,7 @@ def why_of(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | 
     score = score_of(
         plan.model,
         tested.target[: len(rows)],
-        lambda decoded, target: values(task, decoded, target)[name],
+        lambda decoded, target: values(task, decoded, target, name)[name],
         lambda output: plan.task.decode(output, plan.schema, plan.criterion),
     )
     found = permutation_importance(score, tensors, groups, greater=METRICS[task][name].greater, repeats=REPEATS)
