@@ -145,7 +145,9 @@ def load(path: str | Path, *, model: Any = None) -> Predictor:
         fill(module, tensors, str(folder))
         module.eval()
     precision = Precision("bf16" if config.get("precision") == "bf16" else "fp32")
-    return Predictor(module, schema, config.get("scale", "logits"), precision, trivial=tuple(config.get("trivial", ())))
+    known = config.get("trivial", ())
+    trivial = known if isinstance(known, dict) else tuple(known)
+    return Predictor(module, schema, config.get("scale", "logits"), precision, trivial=trivial)
 
 
 def _own_module(config: Mapping[str, Any], path: str | Path) -> nn.Module:

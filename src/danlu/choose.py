@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from danlu.messages import say
 from danlu.optim import build_optimizer
 from danlu.schedule import Schedule, build_schedule
 from danlu.settings import Settings, parse_time
-from danlu.tasks import Task
+from danlu.tasks import Criterion, Head, Task
 from danlu.trial import choose_precision, few_batches, range_test, trial_steps
 from danlu.types import Choice
 
@@ -50,12 +50,18 @@ def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def monitored(settings: Settings, task: Task) -> str:
-    """The metric that names the best epoch; DL310 for one that this task has not."""
-    name = (settings.monitor or task.monitor).removeprefix("val/")
-    known = ["loss", *task.metrics]
+def monitored(settings: Settings, task: Task, heads: Sequence[Head] = (), *, learnt: bool = False) -> str:
+    """The metric that names the best epoch; DL310 for one that this task has not.
+
+    Of several ``heads`` it is the loss of all together: the weighted one, or the balanced one where the weights are
+    ``learnt``, because these move the loss too.
+    """
+    usual = "balanced_loss" if learnt else task.monitor
+    name = (settings.monitor or usual).removeprefix("val/")
+    several = [head.key(metric) for head in heads if head.name for metric in head.task.metrics]
+    known = ["loss", *(["balanced_loss"] if learnt else []), *task.metrics, *several]
     if name not in known:
-        line = nearest(name, known) or task.monitor
+        line = nearest(name, known) or usual
         raise DanluError("DL310", where=f"monitor={name!r}", known=", ".join(known), line=line)
     return name
 
@@ -96,7 +102,7 @@ def make_optimizer(
     if settings.weights is not None and settings.body_lr is None and named and math.isfinite(body.epochs):
         settings = replace(settings, body_lr=decisions.choose("body_lr", lambda: (BODY_LR, say("body_lr.default"))))
     if settings.lr != "auto":
-        return build_optimizer(spec, model, settings, body.names), settings
+        return _with_learnt(build_optimizer(spec, model, settings, body.names), criterion), settings
 
     def measure() -> tuple[float, str]:
         optimizer = build_optimizer(spec, model, replace(settings, lr=None), body.names)
@@ -106,7 +112,18 @@ def make_optimizer(
         return rate, say("lr.range_test", steps=len(curve))
 
     settings = replace(settings, lr=decisions.choose("lr", measure))
-    return build_optimizer(spec, model, settings, body.names), settings
+    return _with_learnt(build_optimizer(spec, model, settings, body.names), criterion), settings
+
+
+def _with_learnt(optimizer: torch.optim.Optimizer, criterion: Any) -> torch.optim.Optimizer:
+    """The weights of several losses, where they are learnt, join the optimizer as a group without weight decay."""
+    if isinstance(criterion, Criterion) and criterion.learnt is not None:
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        if id(criterion.learnt.log_variance) not in held:
+            decays = any("weight_decay" in group for group in optimizer.param_groups)
+            group = {"params": [criterion.learnt.log_variance]} | ({"weight_decay": 0.0} if decays else {})
+            optimizer.add_param_group(group)
+    return optimizer
 
 
 def make_schedule(asked: Any, settings: Settings, optimizer: Any, total: int | None, decisions: Decisions) -> Schedule:

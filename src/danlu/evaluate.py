@@ -192,7 +192,7 @@ def evaluate(
     metrics = tally.means()
     for seen in heads:
         metrics |= {seen.head.key(name): value for name, value in seen.meter.compute().items()}
-    kept = {seen.head.name: Evaluation({}, rows, *(part.tensor() for part in seen.kept)) for seen in heads}
+    kept = {seen.head.name: seen.evaluation(rows) for seen in heads}
     alone = kept.pop("", None)
     return replace(alone, metrics=metrics) if alone is not None else Evaluation(metrics, rows, heads=kept)
 
@@ -215,3 +215,7 @@ class _Seen:
             known = truth_known(truth)
             decoded, truth = decoded[known], truth[known]
         self.meter.update(decoded, truth)
+
+    def evaluation(self, rows: int) -> Evaluation:
+        decoded, target, linear = (part.tensor() for part in self.kept)
+        return Evaluation({}, rows, decoded, target, linear)

@@ -108,7 +108,8 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     model.to(device)
     loader = make_loader("train", data, settings)
     schema, task, criterion = try_one_batch(loss, settings, schema, model, loader, data, decisions)
-    monitored(settings, task)
+    learnt = criterion is not None and criterion.learnt is not None
+    monitored(settings, task, tasks.heads_of(schema, criterion), learnt=learnt)
     loader = without_lonely_row(loader, model, data, settings, decisions)
 
     optimizer, settings = make_optimizer(wanted_optimizer, settings, model, body, loader, criterion, decisions)

@@ -75,7 +75,7 @@ class Schema:
 
     @property
     def outputs(self) -> int:
-        """How many numbers the model answers with: classes, labels, or target columns; of several heads all together."""
+        """How many numbers the model answers with: classes, labels, target columns, or all heads' together."""
         if self.task == "multitask":
             return sum(self.head(name).outputs for name in self.heads)
         if self.task == "regression":

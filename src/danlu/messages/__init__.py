@@ -24,7 +24,10 @@ from danlu.messages.base import ErrorText, Text, language, merge, set_language, 
 
 __all__ = ["ERRORS", "SAYINGS", "ErrorText", "Text", "language", "say", "set_language", "spoken", "text"]
 
-_ROOMS = (data, doubts, environment, explain, heads, loader, model, page, run, settings, showing, sources, tables, train)
+_ROOMS = (
+    *(data, doubts, environment, explain, heads, loader, model),
+    *(page, run, settings, showing, sources, tables, train),
+)
 
 ERRORS: dict[str, ErrorText] = merge(*(room.ERRORS for room in _ROOMS))
 SAYINGS: dict[str, Text] = merge(*(room.SAYINGS for room in _ROOMS))

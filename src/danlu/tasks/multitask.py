@@ -96,7 +96,7 @@ def check(
         name = row
         if schema.origin == "table" and not bool((known := has_target(t)).all()):
             o, t, at = o[known], t[known], known.nonzero()[:, 0].tolist()
-            name = None if row is None else lambda i, at=at: row(at[i])  # type: ignore[misc]
+            name = None if row is None else lambda i, at=at: row(at[i])
             if not len(t):
                 continue
         try:
