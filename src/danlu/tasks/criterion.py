@@ -74,7 +74,7 @@ class Criterion:
         if self.learnt is not None:
             unit = self.learnt.log_variance
             values = [torch.tensor(means[n], dtype=torch.float64, device=unit.device) for n, _, _ in self.parts]
-            return float(self.learnt(values))
+            return float(self.learnt(values).detach())
         return sum(share * means[name] for name, _, share in self.parts) if self.parts else means[""]
 
     def shares(self) -> dict[str, float]:
