@@ -131,13 +131,23 @@ class Lines:
 
 
 def _shown(name: str, value: Any) -> str:
-    if name == "score":
+    if name == "score" or (name.endswith("_score") and isinstance(value, float)):
         return f"{value:.3f}"
     return f"{value:.6g}" if isinstance(value, float) else str(_cell(value))
 
 
+def names_of_columns(head: str) -> tuple[str, str, str]:
+    """The columns of truth, answer and score: those of a head have its name."""
+    return (f"{head}_truth", head, f"{head}_score") if head else ("truth", "prediction", "score")
+
+
 def row_of(key: str, answer: Prediction, schema: Schema) -> Row:
-    """``input``, then ``prediction`` and ``score`` and every class's probability, or one number for each target."""
+    """``input``, then ``prediction`` and ``score`` and every class's probability, or one number for each target.
+
+    Of several heads each has a column of its name: ``kind``, ``kind_score``, ``p(kind=cat)``, ``price``.
+    """
+    if answer.heads:
+        return _row_of_heads(key, answer, schema)
     if answer.label is not None:
         label = answer.label if isinstance(answer.label, str) else list(answer.label)
         row: Row = {"input": key, "prediction": label}
@@ -149,6 +159,18 @@ def row_of(key: str, answer: Prediction, schema: Schema) -> Row:
     if len(names) != len(values):
         names = [f"{names[0] if names else 'value'}[{i}]" for i in range(len(values))]
     return {"input": key, **{f"prediction({n})" if len(values) > 1 else "prediction": v for n, v in zip(names, values)}}
+
+
+def _row_of_heads(key: str, answer: Prediction, schema: Schema) -> Row:
+    row: Row = {"input": key}
+    for name, one in answer.heads.items():
+        _, prediction, score = names_of_columns(name)
+        for column, value in row_of(key, one, schema.head(name)).items():
+            if column != "input":
+                inside = column.removeprefix("p(") if column.startswith("p(") else ""
+                called = f"p({name}={inside}" if inside else {"score": score}.get(column, prediction)
+                row[called if called != "input" else f"prediction({called})"] = value
+    return row
 
 
 def _cell(value: Any) -> Any:

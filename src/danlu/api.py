@@ -19,7 +19,7 @@ from danlu.device import Precision
 from danlu.errors import DanluError
 from danlu.finish import finish
 from danlu.fit import built, fill
-from danlu.linear import restored
+from danlu.linear import restored_of
 from danlu.lookup import is_reference, resolve
 from danlu.loop import steps
 from danlu.messages import say, set_language
@@ -126,7 +126,8 @@ def train(
             else:
                 session.epoch_done(event)
         results = finish(session)
-        trivial = tuple(plan.trivial.tolist()) if plan.trivial is not None else ()
+        known = {head: tuple(answer.tolist()) for head, answer in plan.trivial.items()}
+        trivial = known if plan.schema.heads else known.get("", ())
         scale = plan.model_config["scale"]
         predictor = Predictor(plan.model, plan.schema, scale, plan.precision, trivial, linear=plan.linear)
         return Run(session.folder.path, plan.model, results, session.best.epoch, session.history, predictor)
@@ -160,9 +161,10 @@ def load(path: str | Path, *, model: Any = None) -> Predictor:
         fill(module, tensors, str(folder))
         module.eval()
     precision = Precision("bf16" if config.get("precision") == "bf16" else "fp32")
-    scale, trivial = config.get("scale", "logits"), tuple(config.get("trivial", ()))
-    cheap = restored(schema.task, weights.load_linear(folder, config))
-    return Predictor(module, schema, scale, precision, trivial, linear=cheap)
+    known = config.get("trivial", ())
+    trivial = known if isinstance(known, dict) else tuple(known)
+    cheap = restored_of(schema, weights.load_linear(folder, config))
+    return Predictor(module, schema, config.get("scale", "logits"), precision, trivial, linear=cheap)
 
 
 def _own_module(config: Mapping[str, Any], path: str | Path) -> nn.Module:

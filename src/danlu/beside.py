@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from torch import Tensor
 
@@ -14,6 +14,7 @@ from danlu.device import kept_randomness
 from danlu.linear import Linear, fit, seen
 from danlu.loaders import make_loader
 from danlu.plan import Plan
+from danlu.tasks import targets_of
 
 ROWS, ROWS_READ = (
     20_000,
@@ -21,25 +22,37 @@ ROWS, ROWS_READ = (
 )  # training rows that it learns from: held in memory, or read once more by the user's code
 
 
-def fit_beside(plan: Plan) -> Linear | None:
-    """The linear model of this run's data; None where its inputs are no numbers or the task is the user's own."""
-    if not plan.task.metrics:
-        return None
+def fit_beside(plan: Plan) -> dict[str, Linear]:
+    """The linear model of this run's data, for each head; none where its inputs are no numbers or the task is the
+    user's own.
+    """
+    heads = [(i, head) for i, head in enumerate(plan.heads) if head.task.metrics]
+    if not heads:
+        return {}
 
-    def rows(loader: Loader, most: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def rows(loader: Loader, most: int) -> Iterator[tuple[Tensor, list[Tensor]]]:
         taken = 0
         for batch in loader:
             x = seen(plan.schema, plan.model, batch)
             if x is None:
                 return
-            yield x, plan.task.target(split_batch(plan.model, batch)[2].cpu(), plan.schema)
+            targets = targets_of(plan.heads, split_batch(plan.model, batch)[2])
+            yield x, [head.target(targets[i].cpu()) for i, head in heads]
             taken += rows_of(batch)
             if taken >= most:
                 return
 
     with kept_randomness(seed=0):
         held_out = list(rows(plan.val_loader, ROWS_READ)) if plan.val_loader is not None else []
-        return fit(plan.task.name, plan.schema.outputs, rows(*_training(plan)), held_out)
+        training: Iterable[tuple[Tensor, list[Tensor]]] = rows(*_training(plan))
+        training = list(training) if len(heads) > 1 else training  # read once for all heads
+        models = {}
+        for k, (_, head) in enumerate(heads):
+            own = ((x, targets[k]) for x, targets in training)
+            models[head.name] = fit(
+                head.task.name, head.schema.outputs, own, [(x, targets[k]) for x, targets in held_out]
+            )
+    return {name: model for name, model in models.items() if model is not None}
 
 
 def _training(plan: Plan) -> tuple[Loader, int]:

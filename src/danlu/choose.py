@@ -21,7 +21,7 @@ from danlu.metrics import Own
 from danlu.optim import build_optimizer
 from danlu.schedule import Schedule, build_schedule
 from danlu.settings import Settings, parse_time
-from danlu.tasks import Task
+from danlu.tasks import Criterion, Head, Task
 from danlu.trial import choose_precision, few_batches, range_test, trial_steps
 from danlu.types import Choice
 
@@ -54,22 +54,28 @@ def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def monitored(settings: Settings, task: Task, own: Sequence[Own] = ()) -> tuple[str, bool]:
+def monitored(
+    settings: Settings, task: Task, own: Sequence[Own] = (), heads: Sequence[Head] = (), *, learnt: bool = False
+) -> tuple[str, bool]:
     """The metric that names the best epoch, and whether more of it is better.
 
+    Of several ``heads`` it is the loss of all together: the weighted one, or the balanced one where the weights are
+    ``learnt``, because these move the loss too.
     DL310 for one that is not measured; DL366 where nothing says which direction is better ("+NAME", "-NAME" do).
     """
-    asked = settings.monitor or task.monitor
+    usual = "balanced_loss" if learnt else task.monitor
+    asked = settings.monitor or usual
     name = asked.lstrip("+-").removeprefix("val/")
-    known = ["loss", *task.metrics, *(one.name for one in own)]
+    several = [head.key(metric) for head in heads if head.name for metric in head.task.metrics]
+    known = ["loss", *(["balanced_loss"] if learnt else []), *task.metrics, *several, *(one.name for one in own)]
     if name not in known:
-        line = nearest(name, known) or task.monitor
+        line = nearest(name, known) or usual
         raise DanluError("DL310", where=f"monitor={name!r}", known=", ".join(known), line=line)
     if asked[0] in "+-":
         return name, asked[0] == "+"
     users = next((one for one in own if one.name == name), None)
     if users is None:
-        return name, name not in LESS_IS_BETTER
+        return name, name.rpartition("/")[2] not in (*LESS_IS_BETTER, "balanced_loss")
     if users.greater is None:
         raise DanluError("DL366", where=f"monitor={name!r}", name=name)
     return name, users.greater
@@ -121,7 +127,7 @@ def make_optimizer(
     if settings.weights is not None and settings.body_lr is None and named and math.isfinite(body.epochs):
         settings = replace(settings, body_lr=decisions.choose("body_lr", lambda: (BODY_LR, say("body_lr.default"))))
     if settings.lr != "auto":
-        return build_optimizer(spec, model, settings, body.names), settings
+        return _with_learnt(build_optimizer(spec, model, settings, body.names), criterion), settings
 
     def measure() -> tuple[float, str]:
         optimizer = build_optimizer(spec, model, replace(settings, lr=None), body.names)
@@ -132,7 +138,18 @@ def make_optimizer(
         return rate, say("lr.range_test", steps=len(curve))
 
     settings = replace(settings, lr=decisions.choose("lr", measure))
-    return build_optimizer(spec, model, settings, body.names), settings
+    return _with_learnt(build_optimizer(spec, model, settings, body.names), criterion), settings
+
+
+def _with_learnt(optimizer: torch.optim.Optimizer, criterion: Any) -> torch.optim.Optimizer:
+    """The weights of several losses, where they are learnt, join the optimizer as a group without weight decay."""
+    if isinstance(criterion, Criterion) and criterion.learnt is not None:
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        if id(criterion.learnt.log_variance) not in held:
+            decays = any("weight_decay" in group for group in optimizer.param_groups)
+            group = {"params": [criterion.learnt.log_variance]} | ({"weight_decay": 0.0} if decays else {})
+            optimizer.add_param_group(group)
+    return optimizer
 
 
 def make_schedule(asked: Any, settings: Settings, optimizer: Any, total: int | None, decisions: Decisions) -> Schedule:

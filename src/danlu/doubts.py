@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from torch import Tensor
@@ -42,6 +42,30 @@ class Trained:
     val_rows: int
     run: str  # its folder
     longer: str  # the line that trains on
+    head: str = ""  # the one of several heads that all this is about
+
+    def at(self, place: str) -> str:
+        """A metric's name in the run: "test/accuracy", of a head "test/kind/accuracy"."""
+        part, _, name = place.partition("/")
+        return f"{part}/{self.head}/{name}" if self.head else place
+
+    def named(self, name: str) -> str:
+        """A metric in words."""
+        return metric_name(f"{self.head}/{name}" if self.head else name)
+
+
+def of_head(trained: Trained, head: str, task: str) -> Trained:
+    """What there is of one of several heads, under the names that the only task would have."""
+
+    def own(metrics: Mapping[str, Any]) -> dict[str, Any]:
+        found = {k: v for k, v in metrics.items() if "/" not in k}
+        for part in ("test/", "val/"):
+            start = f"{part}{head}/"
+            found |= {part + k.removeprefix(start): v for k, v in metrics.items() if k.startswith(start)}
+        return found
+
+    history = [{**epoch, "metrics": own(epoch["metrics"])} for epoch in trained.history]
+    return replace(trained, task=task, results=own(trained.results), history=history, head=head)
 
 
 def doubts_of_data(
@@ -97,7 +121,7 @@ def _guessing(trained: Trained) -> Doubt | None:
     if trivial is None or math.isnan(trivial) or not _as_good(name, trained.task, trivial, worst):
         return None
     numbers = {k: number(v) for k, v in {"value": value, "low": low, "high": high, "baseline": trivial}.items()}
-    told = DanluError("DL332", f"test/{name}", metric=metric_name(name), line=trained.longer, **numbers)
+    told = DanluError("DL332", trained.at(f"test/{name}"), metric=trained.named(name), line=trained.longer, **numbers)
     return Doubt("warning", told)
 
 
@@ -108,15 +132,15 @@ def _linear(trained: Trained) -> Doubt | None:
     if headline is None or linear is None:
         return None
     name = headline[0]
-    facts = {"metric": metric_name(name), "value": number(headline[1]), "linear": number(linear)}
+    facts = {"metric": trained.named(name), "value": number(headline[1]), "linear": number(linear)}
     if _as_good(name, trained.task, linear, headline[1]):
         facts["how"] = say("doubt.linear.as_good")
-        return Doubt("warning", DanluError("DL331", f"test/{name}", line=trained.longer, **facts))
+        return Doubt("warning", DanluError("DL331", trained.at(f"test/{name}"), line=trained.longer, **facts))
     low, high = (trained.results.get(f"test/{name}_over_linear_{end}") for end in ("low", "high"))
     if low is None or high is None or low > 0 or high < 0:
         return None
     facts["how"] = say("doubt.linear.unsure", low=number(low), high=number(high))
-    return Doubt("warning", DanluError("DL331", f"test/{name}", line=trained.longer, **facts))
+    return Doubt("warning", DanluError("DL331", trained.at(f"test/{name}"), line=trained.longer, **facts))
 
 
 def _disagree(trained: Trained) -> Doubt | None:
@@ -130,7 +154,7 @@ def _disagree(trained: Trained) -> Doubt | None:
     if abs(val - value) <= limit:
         return None
     facts = {"val": number(val), "test": number(value), "limit": number(limit)}
-    return Doubt("warning", DanluError("DL330", f"val/{name}", metric=metric_name(name), **facts))
+    return Doubt("warning", DanluError("DL330", trained.at(f"val/{name}"), metric=trained.named(name), **facts))
 
 
 def _remembers(trained: Trained) -> Doubt | None:
@@ -160,8 +184,8 @@ def _still_improving(trained: Trained) -> Doubt | None:
     error = (high - low) / 2 / Z * math.sqrt(rows / trained.val_rows)
     if (after - before) * (1 if METRICS[trained.task][name].greater else -1) <= error:
         return None
-    facts = {"metric": metric_name(name), "before": number(before), "after": number(after), "line": trained.longer}
-    return Doubt("note", DanluError("DL335", f"val/{name}", **facts))
+    facts = {"metric": trained.named(name), "before": number(before), "after": number(after), "line": trained.longer}
+    return Doubt("note", DanluError("DL335", trained.at(f"val/{name}"), **facts))
 
 
 def _worse_group(trained: Trained) -> Doubt | None:
@@ -192,4 +216,6 @@ def _few_rows(trained: Trained) -> Doubt | None:
     if half <= COARSE:
         return None
     facts = {"half": f"{half:.2f}", "rows": f"{rows:,}", "needed": f"{round(rows * (half / 0.02) ** 2, -2):,.0f}"}
-    return Doubt("note", DanluError("DL333", f"test/{name}", metric=metric_name(name), run=trained.run, **facts))
+    return Doubt(
+        "note", DanluError("DL333", trained.at(f"test/{name}"), metric=trained.named(name), run=trained.run, **facts)
+    )

@@ -11,15 +11,16 @@ import torch
 from torch import Tensor
 
 from danlu import metrics, state
+from danlu.answers import names_of_columns
 from danlu.batch import split_batch
 from danlu.beside import fit_beside
 from danlu.checkpoint import load_step
 from danlu.data.columns import Columns
 from danlu.data.seeded import name_of
 from danlu.device import kept_randomness
-from danlu.doubts import Trained, doubts_of_results
-from danlu.evaluate import Evaluation
-from danlu.linear import Linear, beside
+from danlu.doubts import Doubt, Trained, doubts_of_results, of_head
+from danlu.evaluate import Evaluation, truth_known
+from danlu.linear import Linear, beside, tensors_of
 from danlu.lookup import first_line, is_reference
 from danlu.messages import say, spoken
 from danlu.plan import Plan
@@ -27,6 +28,7 @@ from danlu.predict import by_group, test_results
 from danlu.report import events
 from danlu.report.card import model_card
 from danlu.session import Session, monitor
+from danlu.tasks import Head, targets_of
 from danlu.types import Choice
 from danlu.weights import save_model
 
@@ -37,33 +39,62 @@ def finish(session: Session) -> dict[str, Any]:
     deliver_best(session)
     plan = session.plan
     results: dict[str, Any] = {"best_epoch": session.best.epoch}
-    target = train_targets(plan)
-    trivial = metrics.trivial_answer(plan.task.name, target, plan.schema.outputs) if target is not None else None
+    trivial = _trivial(plan)
     best = next((e for e in session.history if e["epoch"] == session.best.epoch), None)
     if best is not None:
         results |= {k: v for k, v in best["metrics"].items() if k.startswith("val/")}
     tested, cheap = None, plan.test_loader is not None or isinstance(plan.data.train, Columns)  # else read once more
-    plan.trivial, plan.linear = trivial, _linear(session) if cheap else None
+    plan.trivial, plan.linear = trivial, _linear(session) if cheap else {}
     if plan.test_loader is not None:
-        answers = beside(plan.linear, plan.schema) if plan.linear is not None else None
+        answers = beside(plan.linear, plan.schema) if plan.linear else None
         tested = session.evaluate("test", keep=True, linear=answers)
         for name, value in tested.metrics.items():
             session.scalars.scalar(f"test/{name}", value, session.progress.step)
-        results |= test_results(plan.task, plan.schema, tested, trivial, plan.own)
-        results |= by_group(plan.settings.slice, plan.test_loader, plan.schema, tested, trivial)
+        results |= test_results(plan.heads, tested, trivial, plan.own)
+        results |= by_group(plan.settings.slice, plan.test_loader, plan.heads, tested, trivial)
         write_predictions(session, tested)
     config = {**plan.model_config, "monitor": monitor(plan)[0]}
-    if trivial is not None:
-        config["trivial"] = trivial.tolist()
-    small = plan.linear.tensors() if plan.linear is not None else None
+    if trivial:
+        known = {name: answer.tolist() for name, answer in trivial.items()}
+        config["trivial"] = known if plan.schema.heads else known[""]
+    small = tensors_of(plan.linear) if plan.linear else None
     save_model(session.folder.model, plan.model, config, plan.schema, small)
     session.folder.write_text("README.md", model_card(session.folder.path.name, plan.schema, config, results))
-    for doubt in doubts_of_results(_trained(session, results)):
+    for doubt in _doubts(session, results):
         session.doubt(doubt)
+    _tell_weights(session)
     _page(session, results, tested)
     session.folder.log(events.done(results, str(session.folder.path)))
     session.reporter.done(results, session.folder.path, next_commands(session))
     return results
+
+
+def _trivial(plan: Plan) -> dict[str, Tensor]:
+    """By head what a model that ignores its input would answer."""
+    found = {}
+    for head, target in zip(plan.heads, train_targets(plan)):
+        answer = None if target is None else metrics.trivial_answer(head.task.name, target, head.schema.outputs)
+        if answer is not None:
+            found[head.name] = answer
+    return found
+
+
+def _tell_weights(session: Session) -> None:
+    """What the heads' losses were multiplied with in the end, where that was learnt."""
+    criterion = session.plan.criterion
+    if criterion is not None and criterion.learnt is not None:
+        shown = ", ".join(f"{name}={share:.3g}" for name, share in criterion.shares().items())
+        made = Choice("loss weights", shown, say("heads.weights.end"))
+        session.folder.log(events.choice(made))
+        session.reporter.choice(made)
+
+
+def _doubts(session: Session, results: dict[str, Any]) -> list[Doubt]:
+    """What is doubtful about each head's results, and about the training as a whole."""
+    whole = _trained(session, results)
+    heads = [head for head in session.plan.heads if head.name and head.task.metrics]
+    each = [doubt for head in heads for doubt in doubts_of_results(of_head(whole, head.name, head.task.name))]
+    return sorted([*each, *doubts_of_results(whole)], key=lambda doubt: doubt.severity != "warning")
 
 
 def _trained(session: Session, results: dict[str, Any]) -> Trained:
@@ -84,7 +115,7 @@ def _page(session: Session, results: dict[str, Any], tested: Evaluation | None) 
         in_both = []
         for name in ("en", "zh"):
             with spoken(name):
-                in_both.append(session.doubts_of_data() + doubts_of_results(_trained(session, results)))
+                in_both.append(session.doubts_of_data() + _doubts(session, results))
         write_page(session, results, tested, list(zip(*in_both)))
     except Exception as error:
         session.folder.note(traceback.format_exc())
@@ -102,14 +133,14 @@ def _from_files(session: Session) -> bool:
     )
 
 
-def _linear(session: Session) -> Linear | None:
-    """The linear model; without it where the user's code fails on being read once more: the training is not lost."""
+def _linear(session: Session) -> dict[str, Linear]:
+    """The linear model of each head; none where the user's code fails on being read once more: no training is lost."""
     try:
         return fit_beside(session.plan)
     except Exception as error:
         session.folder.note(traceback.format_exc())
         session.reporter.notice(say("linear.failed", error=first_line(error)))
-        return None
+        return {}
 
 
 def next_commands(session: Session) -> list[str]:
@@ -141,22 +172,24 @@ def deliver_best(session: Session) -> None:
     plan.model.eval()
 
 
-def train_targets(plan: Plan) -> Tensor | None:
-    """The training rows' targets in the metrics' form: what a model that learnt nothing would answer from.
+def train_targets(plan: Plan) -> list[Tensor | None]:
+    """Each head's targets of the training rows in the metrics' form: what a model that learnt nothing would answer
+    from; only of the rows that have one.
 
     A user's dataset that does not carry them as an array is not read for them: the validation part, drawn from the
     same rows, stands in.
     """
-    if not plan.task.metrics:
-        return None
-    known = plan.data.targets("train")
-    if known is not None:
-        return plan.task.target(known, plan.schema)
-    if plan.val_loader is None:
-        return None
-    with kept_randomness(seed=0):
-        targets = [split_batch(plan.model, batch)[2] for batch in plan.val_loader]
-    return torch.cat([plan.task.target(target, plan.schema) for target in targets])
+    heads = plan.heads
+    known = [plan.data.targets("train", head.name) if head.task.metrics else None for head in heads]
+    if plan.val_loader is not None and any(k is None and h.task.metrics for k, h in zip(known, heads)):
+        with kept_randomness(seed=0):
+            read = [targets_of(heads, split_batch(plan.model, batch)[2]) for batch in plan.val_loader]
+        known = [
+            torch.cat([row[i] for row in read]) if k is None and h.task.metrics else k
+            for i, (k, h) in enumerate(zip(known, heads))
+        ]
+    found = [None if k is None else h.target(k) for k, h in zip(known, heads)]
+    return [None if t is None else t[truth_known(t)] if h.name else t for t, h in zip(found, heads)]
 
 
 def test_rows(plan: Plan, count: int) -> list[str | None]:
@@ -175,14 +208,25 @@ def test_rows(plan: Plan, count: int) -> list[str | None]:
     return [name_of(dataset, i).removeprefix("[").removesuffix("]") for i in rows]
 
 
-def true_answers(plan: Plan, target: Tensor) -> list[Any]:
-    """The tested rows' targets as the user has them where danlu knows; one number a row is a number, not a list."""
+def true_answers(plan: Plan, head: Head, target: Tensor) -> list[Any]:
+    """The tested rows' targets as the user has them where danlu knows; one number a row is a number, not a list.
+
+    None for a row without this head's target.
+    """
     if isinstance(plan.data.test, Columns) and plan.test_loader is not None and plan.data.test.exact is not None:
         exact = plan.data.test.truth(torch.tensor(plan.test_loader.handed_out(), dtype=torch.int64))
+        if exact is not None and head.name:
+            numbers = [f.name for f in plan.schema.targets if f.kind == "number"]
+            exact = exact[:, [numbers.index(head.name)]] if head.name in numbers else None
         target = exact if exact is not None and exact.shape == target.shape else target
-    if plan.schema.task == "regression" and target.ndim == 2 and target.shape[1] == 1:
+    if head.task.name == "regression" and target.ndim == 2 and target.shape[1] == 1:
         target = target[:, 0]
     values: list[Any] = target.tolist()
+    names = head.schema.classes
+    if head.task.name == "classification" and names:
+        values = [names[k] if 0 <= k < len(names) else str(k) for k in values]
+    if head.name:
+        values = [value if known else None for value, known in zip(values, truth_known(target).tolist())]
     return values
 
 
@@ -191,22 +235,21 @@ def write_predictions(session: Session, tested: Evaluation) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if tested.decoded is None or tested.target is None:
-        return
     plan = session.plan
-    keys = test_rows(plan, tested.rows)
-    answers = plan.task.predictions(tested.decoded, plan.schema)
-    names = plan.schema.classes
-    truth = true_answers(plan, tested.target)
-    if plan.schema.task == "classification" and names:
-        truth = [names[k] if 0 <= k < len(names) else str(k) for k in truth]
-    columns: dict[str, Any] = {"row": keys, "truth": truth}
-    if answers and answers[0].label is not None:
-        columns["prediction"] = [a.label for a in answers]
-    else:
-        columns["prediction"] = [a.value for a in answers]
-    if answers and answers[0].score is not None:
-        columns["score"] = [a.score for a in answers]
+    columns: dict[str, Any] = {"row": test_rows(plan, tested.rows)}
+    for head in plan.heads:
+        own = tested.heads.get(head.name) if head.name else tested
+        if own is None or own.decoded is None or own.target is None:
+            continue
+        answers = head.task.predictions(own.decoded, head.schema)
+        truth, prediction, score = names_of_columns(head.name)
+        columns[truth] = true_answers(plan, head, own.target)
+        labels = bool(answers) and answers[0].label is not None
+        columns[prediction] = [a.label if labels else a.value for a in answers]
+        if answers and answers[0].score is not None:
+            columns[score] = [a.score for a in answers]
+    if len(columns) < 2:
+        return
     arrays = [_column(values) for values in columns.values()]
     pq.write_table(pa.Table.from_arrays(arrays, list(columns)), session.folder.path / "predictions.parquet")
 

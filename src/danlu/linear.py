@@ -59,13 +59,35 @@ def seen(schema: Schema, model: nn.Module, batch: Any) -> Tensor | None:
     )
 
 
-def beside(linear: Linear, schema: Schema) -> Callable[[nn.Module, Any], Tensor]:
-    """What answers the batches of a test beside the model itself: ``(model, batch) -> answers``."""
+def tensors_of(linear: Mapping[str, Linear]) -> dict[str, Tensor]:
+    """What a file keeps of the linear model of each head; ``restored_of`` makes them again."""
+    found: dict[str, Tensor] = {}
+    for head, model in linear.items():
+        found |= {f"{head}/{name}" if head else name: tensor for name, tensor in model.tensors().items()}
+    return found
 
-    def answer(module: nn.Module, batch: Any) -> Tensor:
+
+def restored_of(schema: Schema, tensors: Mapping[str, Tensor]) -> dict[str, Linear]:
+    """The linear model of each head that ``tensors_of`` tells of."""
+    if not schema.heads:
+        alone = restored(schema.task, tensors)
+        return {"": alone} if alone is not None else {}
+    found = {}
+    for head in schema.heads:
+        own = {k.removeprefix(f"{head}/"): tensor for k, tensor in tensors.items() if k.startswith(f"{head}/")}
+        model = restored(schema.head(head).task, own)
+        if model is not None:
+            found[head] = model
+    return found
+
+
+def beside(linear: Mapping[str, Linear], schema: Schema) -> Callable[[nn.Module, Any], dict[str, Tensor]]:
+    """What answers the batches of a test beside the model itself: ``(model, batch) -> answers by head``."""
+
+    def answer(module: nn.Module, batch: Any) -> dict[str, Tensor]:
         x = seen(schema, module, batch)
         assert x is not None
-        return linear.answer(x)
+        return {head: model.answer(x) for head, model in linear.items()}
 
     return answer
 

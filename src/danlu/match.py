@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from danlu import models, tasks
 from danlu.batch import answer_of, split_batch
-from danlu.choose import Decisions
+from danlu.choose import Decisions, monitored
 from danlu.data.columns import Columns, Data
 from danlu.data.loader import Loader
 from danlu.data.seeded import name_of
 from danlu.device import Precision
 from danlu.errors import DanluError
-from danlu.evaluate import evaluate
+from danlu.evaluate import answers_of, evaluate
 from danlu.freeze import Body, find_body, last_layer
 from danlu.loop import row_names
 from danlu.messages import say
@@ -26,6 +26,7 @@ from danlu.metrics import OwnMetrics
 from danlu.models.mixed import Mixed
 from danlu.pretrained import Filled, Pretrained, fill_in
 from danlu.settings import Settings
+from danlu.several import with_heads
 from danlu.tasks import Criterion, Task
 from danlu.tasks.classification import check_labels
 from danlu.trial import few_batches, one_batch, taken_twice
@@ -96,15 +97,19 @@ def try_one_batch(
         raise DanluError("DL304")
     output, target, own_loss = one_batch(model, batch, None, device)
     answer = answer_of(output)
-    if not settings.task and data.schema.origin in ("dataset", "arrays") and loss is not None:
+    if not settings.task and not schema.heads and data.schema.origin in ("dataset", "arrays") and loss is not None:
         told = tasks.infer_task(target[0] if isinstance(target, Tensor) else target, loss)
         schema = replace(schema, task=told)
+    if settings.task in (None, "multitask") and own_loss is None and schema.origin in ("dataset", "arrays"):
+        schema = with_heads(schema, batch, target, output, loss)
     if schema.task in ("classification", "multilabel") and not schema.classes:
         schema = _with_classes(schema, answer)
     task = tasks.TASKS[schema.task]
-    if loss is None and own_loss is not None:
+    if schema.heads:
+        answer = dict(zip(schema.heads, answers_of(tasks.heads_of(schema), output)))
+    elif loss is None and own_loss is not None:
         return schema, task, None
-    criterion = tasks.criterion(loss, task, schema, settings, _train_targets(data, schema)).to(device)
+    criterion = _criterion(loss, task, schema, settings, data, decisions).to(device)
     if settings.check:
         task.check(answer, target, schema, criterion, model=model, row=_row_of_first_batch(loader))
         one_batch(model, batch, criterion, device)
@@ -114,6 +119,52 @@ def try_one_batch(
         if schema.task == "classification" and isinstance(answer, Tensor):
             _check_all_labels(model, loader, data, criterion, answer)
     return schema, task, criterion
+
+
+def _criterion(
+    loss: Any, task: Task, schema: Schema, settings: Settings, data: Data, decisions: Decisions
+) -> Criterion:
+    """The criterion; of several heads also what is told of their weights and of rows without a target."""
+    if not schema.heads:
+        return tasks.criterion(loss, task, schema, settings, _train_targets(data, schema))
+    if loss is not None and not isinstance(loss, Mapping):
+        raise DanluError("DL263", where=f"loss={getattr(loss, '__name__', loss)!r}", heads=", ".join(schema.heads))
+    absent = _absent(data, schema)
+    found = tasks.criterion_of(loss, schema, settings, lambda head: data.targets("train", head), list(absent))
+    if not decisions.before:
+        for head, (count, rows) in absent.items():
+            told = say("heads.missing.count", head=head, count=f"{count:,}", rows=f"{rows:,}")
+            decisions.tell(Choice("missing targets", told, say("heads.missing")))
+        decisions.tell(_weights(found, schema, settings))
+        example = next((h.key(h.task.monitor) for h in tasks.heads_of(schema) if h.task.metrics), "loss")
+        name, _ = monitored(settings, task, heads=tasks.heads_of(schema), learnt=found.learnt is not None)
+        if not settings.monitor:
+            kind = "learnt" if found.learnt is not None else "fixed"
+            decisions.tell(Choice("monitor", name, say(f"heads.monitor.{kind}", example=example)))
+    return found
+
+
+def _absent(data: Data, schema: Schema) -> dict[str, tuple[int, int]]:
+    """The heads whose target some rows lack: how many of how many, over all parts."""
+    found: dict[str, tuple[int, int]] = {}
+    for head in schema.heads:
+        known = [data.targets(part, head) for part in ("train", "val", "test") if getattr(data, part) is not None]
+        there = [tasks.has_target(target) for target in known if target is not None and len(target)]
+        count = sum(int((~rows).sum()) for rows in there)
+        if count:
+            found[head] = (count, sum(map(len, there)))
+    return found
+
+
+def _weights(criterion: Criterion, schema: Schema, settings: Settings) -> Choice:
+    shown = ", ".join(f"{name}={share:g}" for name, share in criterion.shares().items())
+    if criterion.learnt is not None:
+        return Choice("loss weights", "learnt", say("heads.weights.learnt"))
+    if settings.loss_weights is not None or any(weight != 1 for _, _, weight in criterion.parts):
+        return Choice("loss weights", shown, say("heads.weights.given"))
+    standard = any(f.kind == "number" and f.std for f in schema.targets)
+    why = [say("heads.weights.equal")] + ([say("heads.weights.standard")] if standard else [])
+    return Choice("loss weights", shown, "; ".join(why))
 
 
 def try_metrics(

@@ -41,7 +41,7 @@ from danlu.metrics import OwnMetrics, own_metrics
 from danlu.pretrained import Pretrained, find, tell_images
 from danlu.schedule import Schedule
 from danlu.settings import Settings, make_settings
-from danlu.tasks import Criterion, Task
+from danlu.tasks import Criterion, Head, Task
 from danlu.types import Choice, Schema, TaskName
 from danlu.vary import choose_augment
 
@@ -87,9 +87,14 @@ class Plan:
     total_steps: int | None
     own: OwnMetrics | None = None  # the user's metrics
     range_test: list[tuple[float, float]] = field(default_factory=list)  # lr="auto" of a new run: (rate, loss)
-    trivial: Tensor | None = None  # at the end: what ignoring the input answers,
-    linear: Linear | None = None  # and the linear model
+    trivial: dict[str, Tensor] = field(default_factory=dict)  # at the end: what ignoring the input answers, by head,
+    linear: dict[str, Linear] = field(default_factory=dict)  # and the linear model, by head
     chosen: dict[str, Any] = field(default_factory=dict)  # measured or defaulted once; a resumed run reuses them
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """What the model answers with: one head, or several."""
+        return tasks.heads_of(self.schema, self.criterion)
 
 
 def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], None]) -> Plan:
@@ -117,7 +122,10 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     loader = make_loader("train", data, settings)
     schema, task, criterion = try_one_batch(loss, settings, schema, model, loader, data, decisions)
     own = own_metrics(resolved_metrics(asked.metrics), task.name)
-    monitored(settings, task, own)
+    if own and schema.heads:
+        raise DanluError("DL264", "metrics", what=say("heads.not.metrics"), heads=", ".join(schema.heads))
+    learnt = criterion is not None and criterion.learnt is not None
+    monitored(settings, task, own, tasks.heads_of(schema, criterion), learnt=learnt)
     loader = without_lonely_row(loader, model, data, settings, decisions)
     weigh_classes(loader, data, task, schema, settings, _silent if chosen else tell)
 
@@ -147,7 +155,7 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
         task=task,
         model=model,
         body=body,
-        model_config={"model": config, "scale": tasks.scale_of(criterion), "precision": precision.name},
+        model_config={"model": config, "scale": tasks.scales_of(schema, criterion), "precision": precision.name},
         criterion=criterion,
         optimizer=optimizer,
         schedule=make_schedule(wanted_optimizer, settings, optimizer, total, decisions),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -18,13 +18,13 @@ from danlu.data.loader import Loader
 from danlu.data.raw import RawBatch, raw_batches
 from danlu.device import Precision, kept_randomness
 from danlu.errors import DanluError
-from danlu.evaluate import Evaluation, evaluate, evaluating
+from danlu.evaluate import Evaluation, answers_of, evaluate, evaluating
 from danlu.linear import Linear, beside
 from danlu.messages import say
 from danlu.metrics import HEADLINES, OwnMetrics
 from danlu.report.terminal import Reporter
 from danlu.slices import sliced
-from danlu.tasks import TASKS, Task
+from danlu.tasks import TASKS, Head, heads_of
 from danlu.types import Bad, Prediction, Schema
 
 BATCH = 256
@@ -36,11 +36,11 @@ class Predictor:
 
     module: nn.Module
     schema: Schema
-    scale: str = "logits"  # what the module's outputs are, see tasks.base.Scale
+    scale: Any = "logits"  # what the module's outputs are, see tasks.base.Scale; of several heads a dict by name
     precision: Precision = field(default_factory=Precision)
-    trivial: tuple[float, ...] = ()  # what a model that learnt nothing would answer, see metrics.trivial_answer
+    trivial: Any = ()  # what a model that learnt nothing would answer, see metrics.trivial_answer; or a dict by head
     max_pixels: int = 100_000_000
-    linear: Linear | None = None  # what stands beside in a test
+    linear: Mapping[str, Linear] = field(default_factory=dict)  # what stands beside each head in a test
     told: set[str] = field(default_factory=set, repr=False, compare=False)  # what was said of inputs, once
 
     def predict(self, inputs: Any, *, batch_size: int = BATCH) -> list[Prediction]:
@@ -67,18 +67,23 @@ class Predictor:
 
     def answers(self, tensors: Iterable[Any]) -> list[Prediction]:
         """Answers for a batch that is ready for the model."""
-        task = TASKS[self.schema.task]
-        if task.name == "custom":
+        heads = heads_of(self.schema, self.scale)
+        if heads[0].task.name == "custom" and not heads[0].name:
             raise DanluError("DL309")
-        return task.predictions(task.decode(self.outputs(tensors), self.schema, self.scale).cpu(), self.schema)
+        outputs = answers_of(heads, self._forward(tensors))
+        each = [h.task.predictions(h.decoded(o).cpu(), h.schema) for h, o in zip(heads, outputs)]
+        return each[0] if not self.schema.heads else together(self.schema.heads, each)
 
-    def outputs(self, tensors: Iterable[Any]) -> Tensor:
-        """What the module itself answers to a batch that is ready for it."""
+    def outputs(self, tensors: Iterable[Any]) -> Any:
+        """What the module itself answers to a batch that is ready for it; beside a returned loss its ``logits``."""
+        return answer_of(self._forward(tensors))
+
+    def _forward(self, tensors: Iterable[Any]) -> Any:
+        """What the module's forward returns for a batch that is ready for it."""
         device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
         run: Callable[..., Any] = self.module
         with kept_randomness(seed=0), evaluating(self.module), self.precision.autocast():
-            result: Tensor = answer_of(run(*to_device(tuple(tensors), device)))
-        return result
+            return run(*to_device(tuple(tensors), device))
 
     def test(
         self,
@@ -114,58 +119,77 @@ class Predictor:
             keep=True,
             scale=self.scale,
             own=own,
-            linear=beside(self.linear, self.schema) if self.linear is not None else None,
+            linear=beside(self.linear, self.schema) if self.linear else None,
         )
         if own is not None and own.failures:
             name, (where, reason) = next(iter(own.failures.items()))
             raise DanluError("DL365", where=where or f"metrics: {name}", name=name, why=reason)
         if left_out is not None:
             left_out += loader.bad
-        trivial = torch.tensor(self.trivial, dtype=torch.float64) if self.trivial else None
-        results = test_results(task, self.schema, tested, trivial, own)
-        return results | by_group(slice, loader, self.schema, tested, trivial)
+        given = self.trivial if isinstance(self.trivial, Mapping) else {"": self.trivial}
+        trivial = {name: torch.tensor(values, dtype=torch.float64) for name, values in given.items() if values}
+        heads = heads_of(self.schema)
+        return test_results(heads, tested, trivial, own) | by_group(slice, loader, heads, tested, trivial)
+
+
+def together(names: Sequence[str], each: Sequence[list[Prediction]]) -> list[Prediction]:
+    """One answer an input, of the answers of every head."""
+    return [Prediction(None, None, heads=dict(zip(names, row))) for row in zip(*each)]
 
 
 def test_results(
-    task: Task, schema: Schema, tested: Evaluation, trivial: Tensor | None, own: OwnMetrics | None = None
+    heads: Sequence[Head], tested: Evaluation, trivial: Mapping[str, Tensor], own: OwnMetrics | None = None
 ) -> dict[str, Any]:
     """``test/<metric>`` with ``_low``, ``_high``, ``_interval`` (its kind), ``_baseline`` and ``_linear``.
 
-    ``trivial``: the answer of a model that ignores its input, see ``metrics.trivial_answer``. What each class, label or
-    target has alone is in ``test/classes`` or ``test/targets``, a dict each.
+    ``trivial``: the answer of a model that ignores its input, by head; see ``metrics.trivial_answer``. What each class,
+    label or target has alone is in ``test/classes`` or ``test/targets``, a dict each. Of several heads every name has
+    the head in front: ``test/kind/accuracy``, and ``test/kind/rows`` are the rows with a target.
     """
     results: dict[str, Any] = {f"test/{k}": v for k, v in tested.metrics.items()}
     results["test/rows"] = tested.rows
     if own is not None:
         better = {True: "higher", False: "lower", None: ""}
         results["test/own"] = [{"name": one.name, "better": better[one.greater]} for one in own.metrics]
+    for head in heads:
+        if head.task.metrics and (head.name in tested.heads or not head.name):
+            mine, _ = tested.of(head.name).known() if head.name else (tested, None)
+            results |= _results_of(head, mine, trivial.get(head.name), own)
+            if head.name:
+                results[f"test/{head.name}/rows"] = mine.rows
+    return results
+
+
+def _results_of(head: Head, tested: Evaluation, trivial: Tensor | None, own: OwnMetrics | None) -> dict[str, Any]:
+    results: dict[str, Any] = {}
     if tested.decoded is None or tested.target is None:
         return results
+    task, schema, at = head.task, head.schema, f"test/{head.key('')}"
     names = schema.classes if task.name != "regression" else target_names(schema)
     measured = metrics.measure(task.name, tested.decoded, tested.target, names)
-    results |= {f"test/{k}": v for k, v in measured.values.items()}
+    results |= {f"{at}{k}": v for k, v in measured.values.items()}
     for name, (low, high, kind) in measured.intervals.items():
-        results |= {f"test/{name}_low": low, f"test/{name}_high": high, f"test/{name}_interval": kind}
+        results |= {f"{at}{name}_low": low, f"{at}{name}_high": high, f"{at}{name}_interval": kind}
     if measured.parts:
-        results["test/targets" if task.name == "regression" else "test/classes"] = measured.parts
+        results[f"{at}targets" if task.name == "regression" else f"{at}classes"] = measured.parts
     if trivial is not None:
         beside = metrics.baseline(task.name, trivial, tested.target)
-        results["test/baseline"] = beside.pop("what", "")
-        results |= {f"test/{k}_baseline": v for k, v in beside.items()}
+        results[f"{at}baseline"] = beside.pop("what", "")
+        results |= {f"{at}{k}_baseline": v for k, v in beside.items()}
     if tested.linear is not None:
         linear = metrics.values(task.name, tested.linear, tested.target)
-        results["test/linear"] = say("linear.what")
-        results |= {f"test/{k}_linear": v for k, v in linear.items()} | _over_linear(task.name, tested)
+        results[f"{at}linear"] = say("linear.what")
+        results |= {f"{at}{k}_linear": v for k, v in linear.items()} | _over_linear(task.name, tested, at)
     return results | (_of_own(own, tested, trivial) if own is not None else {})
 
 
-def _over_linear(task: str, tested: Evaluation) -> dict[str, Any]:
+def _over_linear(task: str, tested: Evaluation, at: str) -> dict[str, Any]:
     """The headline metric minus the linear model's on the same rows: ``test/accuracy_over_linear``, ``_low``, …"""
     name = metrics.HEADLINES.get(task, "")
     if not name or tested.decoded is None or tested.linear is None or tested.target is None:
         return {}
     found = metrics.difference(task, name, tested.decoded, tested.linear, tested.target)
-    key = f"test/{name}_over_linear"
+    key = f"{at}{name}_over_linear"
     if found.interval is None:
         return {key: found.value}
     low, high, kind = found.interval
@@ -187,14 +211,24 @@ def _of_own(own: OwnMetrics, tested: Evaluation, trivial: Tensor | None) -> dict
     return results
 
 
-def by_group(wanted: Any, loader: Loader, schema: Schema, tested: Evaluation, trivial: Tensor | None) -> dict[str, Any]:
-    """``{"test/slices": one dict a group}``, see ``slices.sliced``; nothing where none are wanted."""
+def by_group(
+    wanted: Any, loader: Loader, heads: Sequence[Head], tested: Evaluation, trivial: Mapping[str, Tensor]
+) -> dict[str, Any]:
+    """``{"test/slices": one dict a group}``, see ``slices.sliced``, for each head; nothing where none are wanted."""
     rows = loader.handed_out() if wanted is not None else []
-    if tested.decoded is None or tested.target is None or len(rows) != tested.rows or schema.task not in HEADLINES:
-        return {}  # also for a collate function that made more or fewer rows than it was given
-    groups = groups_of(wanted, loader.dataset, schema, rows)
-    decoded, target = tested.decoded, tested.target
-    return {"test/slices": sliced(schema.task, decoded, target, groups, trivial, HEADLINES[schema.task])}
+    if len(rows) != tested.rows:  # a collate function made more or fewer rows than it was given
+        return {}
+    results: dict[str, Any] = {}
+    for head in heads:
+        task = head.task.name
+        own, at = tested.of(head.name).known() if head.name in tested.heads else (tested, None)
+        if own.decoded is None or own.target is None or task not in HEADLINES:
+            continue
+        some = rows if at is None else [rows[i] for i in at.tolist()]
+        groups = groups_of(wanted, loader.dataset, head.schema, some)
+        found = sliced(task, own.decoded, own.target, groups, trivial.get(head.name), HEADLINES[task])
+        results[f"test/{head.key('slices')}"] = found
+    return results
 
 
 def target_names(schema: Schema) -> tuple[str, ...]:

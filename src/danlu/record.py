@@ -56,6 +56,8 @@ def is_plain(value: Any) -> bool:
     """Whether run.toml can hold the value itself."""
     if isinstance(value, (list, tuple)):
         return all(is_plain(v) for v in value)
+    if isinstance(value, Mapping):  # the weights of several heads' losses
+        return all(isinstance(v, (int, float)) for v in value.values())
     return isinstance(value, (str, Path, bool, int, float))
 
 

@@ -38,7 +38,8 @@ def _named(*names: str) -> Rule:
     return Rule((), names[0], names=names)
 
 
-_SCHEDULES, _TASKS = ("constant", "cosine", "one-cycle"), ("classification", "multilabel", "regression", "custom")
+_SCHEDULES = ("constant", "cosine", "one-cycle")
+_TASKS = ("classification", "multilabel", "regression", "multitask", "custom")
 RULES: dict[str, Rule] = {
     "epochs": _whole(10),
     "steps": _whole(1000),
@@ -57,6 +58,7 @@ RULES: dict[str, Rule] = {
     "monitor": Rule(("text",), "accuracy"),
     "class_weights": Rule(("numbers",), "balanced", 0, names=("balanced", "sampled")),
     "label_smoothing": Rule(("number",), 0.1, 0, 1, open=")"),
+    "loss_weights": Rule(("pairs",), "learnt", 0, names=("learnt",)),
     "weights": Rule(("path",), "weights.pth", names=("default",)),
     "freeze": Rule(("whole",), "body", 1, names=("body", "none")),
     "body_lr": Rule(("number",), 0.1, 0, open="("),
@@ -98,6 +100,8 @@ def read_text(name: str, text: str) -> Any:
     rule = RULES[name]
     if text in rule.names:
         return text
+    if "pairs" in rule.kinds:
+        return _pairs(text) or text
     if "numbers" in rule.kinds:
         parts = [_number(part) for part in text.split(",")]
         return text if None in parts else parts
@@ -105,6 +109,18 @@ def read_text(name: str, text: str) -> Any:
         number = _number(text)
         return text if number is None else number
     return text
+
+
+def _pairs(text: str) -> dict[str, float]:
+    """``price=0.5,kind=1`` by name; empty for text that is no such list."""
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, number = part.rpartition("=")
+        value = _number(number.strip())
+        if not equals or not name.strip() or value is None:
+            return {}
+        found[name.strip()] = float(value)
+    return found
 
 
 def parse_time(text: str | float) -> float:
@@ -156,8 +172,12 @@ def convert(rule: Rule, value: Any) -> tuple[Any, str]:
         value = os.fspath(value)
     if "device" in kinds and type(value).__name__ == "device":  # a torch.device; torch is not imported here
         value = str(value)
+    if "pairs" in kinds and isinstance(value, str) and value not in rule.names and (pairs := _pairs(value)):
+        value = pairs
     if isinstance(value, str):
         return _convert_text(rule, value)
+    if "pairs" in kinds:
+        return _convert_pairs(rule, value)
     if "flag" in kinds:
         return (value, "") if isinstance(value, bool) else (None, "DL002")
     if isinstance(value, Real) and not isinstance(value, bool):
@@ -198,6 +218,15 @@ def _convert_number(rule: Rule, value: Any) -> tuple[Any, str]:
     if "number" in rule.kinds or "time" in rule.kinds:
         return (float(value), "") if rule.within(float(value)) else (None, "DL003")
     return None, "DL002"
+
+
+def _convert_pairs(rule: Rule, value: Any) -> tuple[Any, str]:
+    if not isinstance(value, Mapping) or not value or not all(isinstance(name, str) and name for name in value):
+        return None, "DL002"
+    if not all(isinstance(v, Real) and not isinstance(v, bool) for v in value.values()):
+        return None, "DL002"
+    found = {name: float(weight) for name, weight in value.items()}
+    return (found, "") if all(map(rule.within, found.values())) and any(found.values()) else (None, "DL003")
 
 
 def _convert_list(rule: Rule, value: Sequence[Any]) -> tuple[Any, str]:

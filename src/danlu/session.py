@@ -109,8 +109,12 @@ class Session:
     def doubts_of_data(self) -> list[Doubt]:
         """What is doubtful about the data, whatever is trained on them."""
         plan, weighted = self.plan, self.plan.settings.class_weights is not None
-        target = plan.data.targets("train") if plan.schema.task == "classification" else None
-        return doubts_of_data(plan.data, plan.schema.classes, target, self.copies, weighted=weighted)
+        found, copies = list[Doubt](), self.copies
+        for head in plan.heads:
+            target = plan.data.targets("train", head.name) if head.task.name == "classification" else None
+            found += doubts_of_data(plan.data, head.schema.classes, target, copies, weighted=weighted)
+            copies = []  # told once
+        return found
 
     @cached_property
     def copies(self) -> list[Copies]:
@@ -360,5 +364,7 @@ def progress_to_json(progress: Progress) -> dict[str, Any]:
 
 def monitor(plan: Plan) -> tuple[str, bool]:
     """``(name of the validation metric that names the best epoch, whether more is better)``."""
-    name, greater = monitored(plan.settings, plan.task, plan.own.metrics if plan.own is not None else ())
+    own = plan.own.metrics if plan.own is not None else ()
+    learnt = plan.criterion is not None and plan.criterion.learnt is not None
+    name, greater = monitored(plan.settings, plan.task, own, plan.heads, learnt=learnt)
     return f"val/{name}", greater

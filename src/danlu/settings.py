@@ -39,6 +39,7 @@ class Settings:
     monitor: str | None = None  # the validation metric that names the best epoch
     class_weights: str | Sequence[float] | None = None  # "balanced", or one weight a class
     label_smoothing: float = 0.0
+    loss_weights: str | Mapping[str, float] | None = None  # of several heads: "learnt", or a weight for each by name
     # what is learnt already
     weights: str | None = None  # a file of weights, a run's folder, or "default": those the model's library publishes
     freeze: int | str = "none"  # body: only the head is trained; a number of epochs: the body after them; none
@@ -53,7 +54,7 @@ class Settings:
     log: str | None = None  # tensorboard: event files in the run folder
     # the data
     target: str | Sequence[str] | None = None
-    task: str | None = None  # classification, multilabel, regression, custom
+    task: str | None = None  # classification, multilabel, regression, multitask, custom
     ignore: str | Sequence[str] | None = None  # columns to leave out
     slice: str | Sequence[str] | Mapping[str, Any] | None = None  # columns by which the test is told group by group
     size: int | None = None  # side of the square images the model sees, in pixels
@@ -86,6 +87,7 @@ class SettingsDict(TypedDict, total=False):
     monitor: str | None
     class_weights: str | Sequence[float] | None
     label_smoothing: float
+    loss_weights: str | Mapping[str, float] | None
     weights: str | None
     freeze: int | str
     body_lr: float | None
@@ -153,6 +155,8 @@ def spell(name: str, value: Any, style: Style) -> str:
         return flag
     if isinstance(value, bool):
         return flag if value else f"--no-{flag[2:]}"
+    if isinstance(value, Mapping):
+        value = [f"{key}={weight:g}" for key, weight in value.items()]
     if isinstance(value, (list, tuple)):
         value = ",".join(map(str, value))
     return f"{flag} {value}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # importing danlu, its settings or its command line never imports torch
@@ -10,7 +10,8 @@ if TYPE_CHECKING:  # importing danlu, its settings or its command line never imp
 
 Kind = Literal["image", "number", "category", "multilabel", "text", "tensor"]
 Role = Literal["input", "target", "id", "weight", "ignored"]
-TaskName = Literal["classification", "multilabel", "regression", "custom"]
+TaskName = Literal["classification", "multilabel", "regression", "custom", "multitask"]
+TASK_OF: dict[str, TaskName] = {"category": "classification", "multilabel": "multilabel", "number": "regression"}
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,28 @@ class Schema:
         return self.role("target")
 
     @property
+    def heads(self) -> tuple[str, ...]:
+        """Names of the targets that are answered each by a head of its own; empty for a single task."""
+        return tuple(f.name for f in self.targets) if self.task == "multitask" else ()
+
+    def head(self, name: str) -> Schema:
+        """The same sample with one target alone, and the task that this target poses by its kind."""
+        fields = tuple(f for f in self.fields if f.role != "target" or f.name == name)
+        kind = next(f.kind for f in self.targets if f.name == name)
+        return replace(self, fields=fields, task=TASK_OF.get(kind, "custom"))
+
+    @property
     def classes(self) -> tuple[str, ...]:
-        """Class names of the (first) target, in index order; empty for regression."""
+        """Class names of the (first) target, in index order; empty for regression and for several heads."""
+        if self.task == "multitask":
+            return ()
         return self.targets[0].classes if self.targets else ()
 
     @property
     def outputs(self) -> int:
-        """How many numbers the model answers with: classes, labels, or target columns."""
+        """How many numbers the model answers with: classes, labels, target columns, or all heads' together."""
+        if self.task == "multitask":
+            return sum(self.head(name).outputs for name in self.heads)
         if self.task == "regression":
             size = 0
             for f in self.targets:
@@ -130,9 +146,13 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one input: ``label`` is a class name (classification), a tuple of names (multi-label) or None."""
+    """The answer for one input: ``label`` is a class name (classification), a tuple of names (multi-label) or None.
+
+    Of several heads, ``heads`` has the answer of each by its name; the whole has then no label and no value.
+    """
 
     label: str | tuple[str, ...] | None
     value: float | tuple[float, ...] | None  # regression: the number(s), in the target's own unit
     score: float | None = None  # probability of ``label``
     scores: dict[str, float] = field(default_factory=dict)  # every class's probability
+    heads: dict[str, Prediction] = field(default_factory=dict)

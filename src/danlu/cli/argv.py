@@ -104,7 +104,7 @@ def _recorded(path: str) -> dict[str, Any]:
     record = read_toml(path)
     if record.get("objects"):
         raise DanluError("DL016", path, path=path, objects=", ".join(record["objects"]))
-    return {k: v for k, v in record.items() if not isinstance(v, dict)}
+    return {k: v for k, v in record.items() if k != "chosen"}
 
 
 def _test(verb: Verb, places: list[str], arguments: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,8 +28,10 @@ class Columns(Dataset[tuple[Any, ...]]):
     ``index`` picks and orders rows without copying them. ``prepare`` turns the gathered rows of all
     tensors into a batch; it works row by row, so that any grouping of rows gives the same values.
     ``names`` tells a row's place in the user's data ("photos/cat/3.jpg", "adult.csv row 17").
-    ``exact``: the targets of a regression as the user has them, float64 ``(N, T)``; the stored ones are rounded.
+    ``exact``: the target numbers as the user has them, float64 ``(N, T)``; the stored ones are rounded.
     ``aside``: cells that a test is sliced by, a column (N,) by name.
+    ``heads``: the names of the last tensors, where several targets are answered each by a head of its own; a batch
+    has them as one dict at its end.
     """
 
     def __init__(
@@ -40,30 +42,43 @@ class Columns(Dataset[tuple[Any, ...]]):
         names: Callable[[int], str] | None = None,
         exact: Tensor | None = None,
         aside: Mapping[str, Any] | None = None,
+        heads: tuple[str, ...] = (),
     ) -> None:
         self.tensors, self.index, self.prepare, self.names = tensors, index, prepare, names
-        self.exact, self.aside = exact, aside or {}
+        self.exact, self.aside, self.heads = exact, aside or {}, heads
 
     def __len__(self) -> int:
         return len(self.tensors[0]) if self.index is None else len(self.index)
 
     def gather(self, rows: Tensor) -> tuple[Any, ...]:
-        """The batch of ``rows`` (int64, shape ``(B,)``), in that order."""
+        """The parts of the batch of ``rows`` (int64, shape ``(B,)``), in that order; ``packed`` makes the batch."""
         if self.index is not None:
             rows = self.index.index_select(0, rows)
         raw = tuple(t.index_select(0, rows) for t in self.tensors)
         return raw if self.prepare is None else self.prepare(raw)
 
+    def packed(self, parts: Sequence[Any]) -> list[Any]:
+        """Gathered parts as a batch: the targets of several heads go into one dict."""
+        if not self.heads:
+            return list(parts)
+        first = len(parts) - len(self.heads)
+        return [*parts[:first], dict(zip(self.heads, parts[first:]))]
+
+    @property
+    def inputs(self) -> int:
+        """How many of the tensors are inputs, where all rows have a target."""
+        return len(self.tensors) - max(1, len(self.heads))
+
     def __getitem__(self, i: int) -> tuple[Any, ...]:
         size = len(self)
         if not -size <= i < size:
             raise IndexError(i)
-        return tuple(part[0] for part in self.gather(torch.tensor([i % size])))
+        return tuple(self.packed([part[0] for part in self.gather(torch.tensor([i % size]))]))
 
     def take(self, rows: Tensor) -> Columns:
         """The rows ``rows`` as Columns of their own; nothing is copied."""
         index = rows if self.index is None else self.index.index_select(0, rows)
-        return Columns(self.tensors, index, self.prepare, self.names, self.exact, self.aside)
+        return Columns(self.tensors, index, self.prepare, self.names, self.exact, self.aside, self.heads)
 
     def column(self, i: int) -> Tensor:
         """All rows of the ``i``-th tensor as stored, before ``prepare``."""
@@ -95,9 +110,15 @@ class Data:
     labels: dict[str, Any] = field(default_factory=dict)  # part -> the labels its dataset carries, an ndarray (N,)
     path: str | None = None  # None when made from Python objects: such a run resumes from its script
 
-    def targets(self, part: str) -> Tensor | None:
-        """All targets of a part as batches have them, (N, …): held in memory, or carried by its dataset as numbers."""
+    def targets(self, part: str, head: str = "") -> Tensor | None:
+        """All targets of a part as batches have them, (N, …): held in memory, or carried by its dataset as numbers.
+
+        Of several heads those of one; None where the rows of a user's dataset would have to be read for them.
+        """
         rows, known = getattr(self, part), self.labels.get(part)
+        if head:
+            of = rows.heads if isinstance(rows, Columns) else ()
+            return rows.column(of.index(head) - len(of)) if head in of else None
         if isinstance(rows, Columns):
             return rows.column(-1)
         return torch.as_tensor(known) if known is not None and known.dtype.kind in "iufb" else None

@@ -63,4 +63,4 @@ def _content(part: object) -> Tensor | None:
     """A number for each row's inputs (N,); None for rows that do not lie in memory, on the CPU, beside a target."""
     if not isinstance(part, Columns) or len(part.tensors) < 2 or part.tensors[0].device.type != "cpu":
         return None
-    return content_of(*(part.column(i) for i in range(len(part.tensors) - 1)))
+    return content_of(*(part.column(i) for i in range(part.inputs)))

@@ -20,6 +20,7 @@ from danlu.data.columns import Prepare
 from danlu.data.locate import image_paths
 from danlu.data.table import Table
 from danlu.data.table_task import DATE, missing_label
+from danlu.data.targets import IGNORED
 from danlu.errors import DanluError, nearest
 from danlu.messages import say
 from danlu.types import Bad, Field, Schema
@@ -55,7 +56,10 @@ def read_cells(fields: Sequence[Field], table: Table, *, with_target: bool) -> C
     lists: dict[str, list[list[str] | None]] = {}
     images: dict[str, list[Any]] = {}
     why: dict[int, tuple[str, str]] = {}
-    columns_of_labels = sum(f.role == "target" for f in fields) > 1  # one yes/no column a label
+    targets = [f for f in fields if f.role == "target"]
+    columns_of_labels = one_column_a_label(targets)
+    absent = np.zeros(len(table), np.int64)  # how many of several heads' targets each row lacks
+    heads = several_heads(targets)
     for f in fields:
         if f.role != "input" and not (with_target and f.role == "target"):
             continue
@@ -84,12 +88,32 @@ def read_cells(fields: Sequence[Field], table: Table, *, with_target: bool) -> C
         for row in np.flatnonzero(wrong).tolist():
             cell = str(column[row].as_py())[:40]
             why.setdefault(row, ("DL120", say("table.not_number", cell=cell, column=f.name)))
+        if heads and target:
+            absent += lost
+            continue
         for row in np.flatnonzero(lost).tolist():
             why.setdefault(row, ("DL115", say("table.no_label", column=f.name)))
+    if heads and with_target:  # a row that one head can learn from stays
+        for row in np.flatnonzero(absent == len(targets)).tolist():
+            why.setdefault(row, ("DL115", say("table.no_label", column=", ".join(f.name for f in targets))))
     ok = np.ones(len(table), bool)
     ok[list(why)] = False
     bad = tuple(BadRow(table.name(row), text, row, code) for row, (code, text) in sorted(why.items()))
     return Cells(numbers, labels, lists, ok, bad, images)
+
+
+def one_column_a_label(targets: Sequence[Field]) -> bool:
+    """Whether several target columns are the labels of one multi-label task, each a yes/no column."""
+    return len(targets) > 1 and {f.name for f in targets} == set(targets[0].classes)
+
+
+def several_heads(targets: Sequence[Field]) -> bool:
+    """Whether these targets are answered each by a head of its own: they are neither all numbers nor one task's labels.
+
+    Numbers alone may still be heads; then none of them can be told apart from a regression with several outputs, and
+    a row without one of them is left out, as there.
+    """
+    return len(targets) > 1 and any(f.kind != "number" for f in targets) and not one_column_a_label(targets)
 
 
 def _numbers(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
@@ -149,7 +173,10 @@ def to_tensors(schema: Schema, cells: Cells, *, with_target: bool) -> tuple[Tens
         _stack([torch.from_numpy(v.astype(np.float32)) for v in numbers], len(rows), torch.float32),
         _stack([torch.from_numpy(c) for c in codes], len(rows), torch.int64),
     )
-    return (*out, _target(schema, cells, rows)) if with_target else out
+    if not with_target:
+        return out
+    each = [schema.head(name) for name in schema.heads] or [schema]
+    return (*out, *(_target(one, cells, rows) for one in each))
 
 
 def _stack(columns: list[Tensor], rows: int, dtype: torch.dtype) -> Tensor:
@@ -170,7 +197,8 @@ def _target(schema: Schema, cells: Cells, rows: np.ndarray) -> Tensor:
     """int64 (N,) class codes, float32 (N, L) labels, or float32 (N,) or (N, T) standardised numbers."""
     first = schema.targets[0]
     if first.kind == "category":
-        return torch.from_numpy(_codes(cells.labels[first.name], first.classes)[rows])
+        codes = _codes(cells.labels[first.name], first.classes)[rows]
+        return torch.from_numpy(np.where(codes < 0, IGNORED, codes))
     if first.kind == "multilabel" and first.name in cells.lists:
         place = {c: i for i, c in enumerate(first.classes)}
         y = torch.zeros(len(rows), len(first.classes))
@@ -178,6 +206,7 @@ def _target(schema: Schema, cells: Cells, rows: np.ndarray) -> Tensor:
         at = np.array([place[c] for labels in lists for c in labels], dtype=np.int64)
         row_of = np.repeat(np.arange(len(lists)), np.array([len(labels) for labels in lists], dtype=np.int64))
         y[torch.from_numpy(row_of), torch.from_numpy(at)] = 1.0
+        y[[cells.lists[first.name][row] is None for row in rows.tolist()]] = float("nan")
         return y
     columns = [_standard(f, cells.numbers[f.name][rows]) for f in schema.targets]
     y = torch.from_numpy(np.stack(columns, 1).astype(np.float32))
@@ -186,7 +215,11 @@ def _target(schema: Schema, cells: Cells, rows: np.ndarray) -> Tensor:
 
 def refuse_unknown_classes(schema: Schema, cells: Cells, part: str, path: str) -> None:
     """A class that training never had cannot be predicted: name it, how often it stands there, the nearest known."""
+    for name in schema.heads:
+        refuse_unknown_classes(schema.head(name), cells, part, path)
     first = schema.targets[0]
+    if schema.heads:
+        return
     if first.name in cells.labels:
         names = cells.labels[first.name]
         new = pc.value_counts(names.filter(pa.array((_codes(names, first.classes) < 0) & cells.ok)).drop_null())

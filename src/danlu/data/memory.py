@@ -95,7 +95,7 @@ def batches(
         limit = _limit(parts, end - start, size)
         for batch in zip(*split):
             place.consumed = min(place.consumed + size, stop)
-            yield list(batch)
+            yield columns.packed(batch)
         start, chunk = end, min(2 * chunk, limit)
 
 
@@ -113,7 +113,7 @@ def picked(
             if after is not None:
                 parts = after(parts, torch.arange(place.consumed, place.consumed + len(rows)))
         place.consumed += len(rows)
-        yield [p.pin_memory() for p in parts] if pin else list(parts)
+        yield columns.packed([p.pin_memory() for p in parts] if pin else parts)
 
 
 def _limit(parts: tuple[Tensor, ...], rows: int, size: int) -> int:

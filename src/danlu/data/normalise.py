@@ -65,7 +65,7 @@ def _channels(values: Sequence[float], channels: int) -> tuple[float, ...]:
 def _with(part: Any, schema: Schema, made: dict[int, Tensor]) -> Any:
     if isinstance(part, Columns):
         tensors = tuple(made.get(id(t), t) for t in part.tensors)
-        return Columns(tensors, part.index, prepare(schema), part.names, part.exact, part.aside)
+        return Columns(tensors, part.index, prepare(schema), part.names, part.exact, part.aside, part.heads)
     if hasattr(part, "with_prepare"):  # a table's images in their files; naming the class would import pyarrow
         return part.with_prepare(prepare(schema))
     if isinstance(part, ImageFiles):

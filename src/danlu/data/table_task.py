@@ -29,10 +29,22 @@ def decide_task(
 ) -> tuple[TaskName, str, dict[str, Field]]:
     """The task by what the target holds, unless the settings name it; the target's fields with their classes."""
     wanted = settings.task
-    found = [profiles[t] for t in targets]
+    if len(targets) > 1 and wanted != "multitask":
+        together = _together(profiles, targets, why, wanted)
+        if together is not None:
+            return together
+        if wanted is not None:
+            raise DanluError("DL113", where=path, columns=", ".join(targets), task=wanted)
     if len(targets) > 1:
-        return _several(profiles, targets, why, wanted, path)
-    name, p, column = targets[0], found[0], columns[targets[0]]
+        return _heads(columns, profiles, targets, why, path)
+    wanted = None if wanted == "multitask" else wanted
+    return _alone(columns[targets[0]], profiles[targets[0]], targets[0], why, wanted, path)
+
+
+def _alone(
+    column: pa.Array, p: Profile, name: str, why: str, wanted: str | None, path: str
+) -> tuple[TaskName, str, dict[str, Field]]:
+    """The task that one column poses."""
     if p.missing == p.rows:
         raise DanluError("DL115", where=path, column=name, count=p.rows, rows=say("table.all"))
     if p.distinct == 1:
@@ -102,10 +114,10 @@ def _multilabel(name: str, column: pa.Array, why: str, path: str) -> tuple[TaskN
     return "multilabel", reason, {name: Field(name, "multilabel", "target", why, classes=labels)}
 
 
-def _several(
-    profiles: dict[str, Profile], targets: Sequence[str], why: str, wanted: str | None, path: str
-) -> tuple[TaskName, str, dict[str, Field]]:
-    """Several target columns: numbers to be predicted together, or one yes/no column a label."""
+def _together(
+    profiles: dict[str, Profile], targets: Sequence[str], why: str, wanted: str | None
+) -> tuple[TaskName, str, dict[str, Field]] | None:
+    """Several target columns as one task: numbers to be predicted together, or one yes/no column a label."""
     found = [profiles[t] for t in targets]
     yes_no = all(p.kind in ("number", "bool") and p.distinct <= 2 and p.whole | (p.kind == "bool") for p in found)
     if yes_no and wanted in (None, "multilabel"):
@@ -115,12 +127,24 @@ def _several(
             say("table.task.yes_no", count=len(targets)),
             {t: Field(t, "multilabel", "target", why, classes=names) for t in targets},
         )
-    wrong = [t for t, p in zip(targets, found) if p.kind not in ("number", "date")]
-    if wrong or wanted not in (None, "regression", "custom"):
-        raise DanluError("DL113", where=path, columns=", ".join(wrong or targets), first=(wrong or targets)[0])
+    if any(p.kind not in ("number", "date") for p in found) or wanted not in (None, "regression", "custom"):
+        return None
     task: TaskName = "custom" if wanted == "custom" else "regression"
     fields = {
         t: Field(t, "number", "target", why, dtype=DATE if p.kind == "date" else "float32")
         for t, p in zip(targets, found)
     }
     return task, say("table.task.several", count=len(targets)), fields
+
+
+def _heads(
+    columns: dict[str, pa.Array], profiles: dict[str, Profile], targets: Sequence[str], why: str, path: str
+) -> tuple[TaskName, str, dict[str, Field]]:
+    """Target columns of different kinds: each poses its own task, and one model answers all of them."""
+    fields: dict[str, Field] = {}
+    told = []
+    for name in targets:
+        task, reason, alone = _alone(columns[name], profiles[name], name, why, None, path)
+        fields |= alone
+        told.append(f"{name}: {task} ({reason})")
+    return "multitask", say("table.task.heads", heads="; ".join(told)), fields

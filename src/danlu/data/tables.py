@@ -130,8 +130,8 @@ def _parts(
     if not want_val and not want_test:
         empty = torch.empty(0, dtype=torch.int64)
         return (torch.arange(count), empty, empty), []
-    target = next(f for f in fields if f.role == "target")
-    strata = _strata(target, cells) if target.kind == "category" else None
+    target = next((f for f in fields if f.role == "target" and f.kind == "category"), None)
+    strata = _strata(target, cells) if target is not None else None
     content, said = _together(content_of_pictures(pictures)) if pictures else _content(fields, table, cells.ok)
     val, test = VAL_SHARE * want_val, TEST_SHARE * want_test
     parts = split(count, strata=strata, content=content, seed=settings.seed, val=val, test=test)
@@ -140,7 +140,7 @@ def _parts(
 
 
 def _strata(target: Field, cells: Cells) -> Tensor:
-    codes = cells.labels[target.name].dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    codes = cells.labels[target.name].dictionary_encode(null_encoding="encode").indices.to_numpy(zero_copy_only=False)
     return torch.from_numpy(codes[cells.ok].astype(np.int64))
 
 
@@ -200,14 +200,17 @@ def rows_of_table(
     tensors = to_tensors(schema, cells, with_target=True)
     places = replace(table, columns=pa.table({}), images={})  # names need the lines only, not the cells
     exact = None
-    if schema.task == "regression":
-        exact = torch.from_numpy(np.stack([cells.numbers[f.name][kept] for f in schema.targets], 1).astype(np.float64))
+    numbers = [f.name for f in schema.targets if f.kind == "number"]
+    if schema.task in ("regression", "multitask") and numbers:
+        exact = torch.from_numpy(np.stack([cells.numbers[name][kept] for name in numbers], 1).astype(np.float64))
     ready = prepare(schema)
     assert ready is not None  # images are stored as bytes, numbers with NaN
     names = partial(_name, places, kept)
     beside = aside(table, settings.slice, kept) if settings is not None else None
     if pictures is None:
-        return Columns(tensors, None, ready, names, exact, beside)
+        return Columns(tensors, None, ready, names, exact, beside, schema.heads)
+    if schema.heads:
+        raise DanluError("DL264", table.path, what=say("heads.not.images"), heads=", ".join(schema.heads))
     rest = tensors if schema.layout == "mixed" else tensors[-1:]
     return rows_of_pictures(pictures, Columns(rest, None, None, names, exact, beside), ready)
 

@@ -10,6 +10,7 @@ from danlu.messages import (
     environment,
     evaluation,
     explain,
+    heads,
     loader,
     look,
     model,
@@ -27,7 +28,7 @@ from danlu.messages.base import ErrorText, Text, language, merge, set_language, 
 __all__ = ["ERRORS", "SAYINGS", "ErrorText", "Text", "language", "say", "set_language", "spoken", "text"]
 
 _ROOMS = (
-    data, doubts, environment, evaluation, explain, loader, look, model, page, pictures, run, settings, showing,
+    data, doubts, environment, evaluation, explain, heads, loader, look, model, page, pictures, run, settings, showing,
     sources, tables, train,
 )  # fmt: skip
 

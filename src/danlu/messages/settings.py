@@ -67,6 +67,7 @@ SAYINGS: dict[str, Text] = {
         "字典，每个测试样本一个值：{{'camera': 数组}}",
     ),
     "rule.numbers": ("a list of numbers, such as 0.2,0.8", "一串数字，如 0.2,0.8"),
+    "rule.pairs": ("a weight for each head, such as price=0.5,kind=1", "每个输出头的权重，如 price=0.5,kind=1"),
     "rule.time": ('a time such as "10m", "1h30m", or seconds', '时长，如 "10m"、"1h30m"，或秒数'),
     "rule.call": ("a function", "函数"),
     "rule.reference": ("file.py:name", "file.py:名称"),
@@ -106,6 +107,10 @@ SAYINGS: dict[str, Text] = {
         "损失里各类别的权重：balanced，或每类一个数；或 sampled：多抽少数类的样本",
     ),
     "setting.label_smoothing": ("label smoothing, 0 to 1", "标签平滑，0 到 1"),
+    "setting.loss_weights": (
+        "several heads: weight of each one's loss (price=0.5,kind=1), or learnt",
+        "多任务：各输出头损失的权重（price=0.5,kind=1），或 learnt（随训练学出）",
+    ),
     "setting.weights": (
         "begin with trained weights: a .safetensors or .pth file, a run's folder, or default "
         "(those that torchvision or timm publish)",

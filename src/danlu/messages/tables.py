@@ -95,10 +95,10 @@ ERRORS: dict[str, ErrorText] = {
     "DL113": (
         ("these columns cannot be predicted together: {columns}", "这些列不能一起预测：{columns}"),
         (
-            "several targets must all be numbers, or all yes/no columns",
-            "多个目标列必须全是数值，或全是是/否（0/1）",
+            "for --task {task} several targets must all be numbers, or all yes/no columns",
+            "--task {task} 要求多个目标列全是数值，或全是是/否（0/1）",
         ),
-        ("one model a target: --target {first!r}", "每个目标列训练一个模型：--target {first!r}"),
+        ("a head for each of them: --task multitask", "每列一个输出头：--task multitask"),
     ),
     "DL114": (
         ("column {column!r} does not fit the task {task}", "列 {column!r} 不适合任务 {task}"),

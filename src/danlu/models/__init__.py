@@ -15,6 +15,7 @@ from danlu.messages import say
 from danlu.models import library
 from danlu.models.cnn import cnn
 from danlu.models.convnext import convnext_tiny
+from danlu.models.heads import Heads
 from danlu.models.mixed import WIDTH, mixed
 from danlu.models.mlp import mlp
 from danlu.models.resnet import SMALL, resnet18, resnet34, resnet50
@@ -69,7 +70,18 @@ def default_name(schema: Schema) -> tuple[str, str]:
 
 
 def arguments(name: str, schema: Schema) -> dict[str, Any]:
-    """What the builder of ``name`` takes for this schema: plain JSON values, kept with the model."""
+    """What the builder of ``name`` takes for this schema: plain JSON values, kept with the model.
+
+    ``heads`` among them: how many outputs each of several heads has.
+    """
+    made = _arguments(name, schema)
+    heads = {head: schema.head(head).outputs for head in schema.heads}
+    if any(size < 1 for size in heads.values()):
+        raise DanluError("DL271", where=f"model={name!r}", name=name, task=schema.task)
+    return made | ({"heads": heads} if heads else {})
+
+
+def _arguments(name: str, schema: Schema) -> dict[str, Any]:
     check_name(name)
     outputs = schema.outputs
     if outputs < 1:
@@ -107,6 +119,12 @@ def named(name: str, schema: Schema) -> tuple[str, dict[str, Any]]:
 def build(name: str, arguments: dict[str, Any]) -> nn.Module:
     """The model of that name. Equal arguments and an equal state of torch's generator give equal weights."""
     check_name(name)
+    own = {k: v for k, v in arguments.items() if k != "heads"}
+    model = _build(name, own)
+    return Heads(model, arguments["heads"]) if "heads" in arguments else model
+
+
+def _build(name: str, arguments: dict[str, Any]) -> nn.Module:
     if library.in_library(name):
         return library.build(name, **arguments)
     if name == "mixed":

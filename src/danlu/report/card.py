@@ -25,6 +25,13 @@ def model_card(name: str, schema: Schema, config: Mapping[str, Any], results: Ma
     inputs = [f.name for f in schema.inputs]
     listed = ", ".join(inputs[:12]) + (" …" if len(inputs) > 12 else "")
     body = [f"# {name}", "", say("card.what", model=model, task=schema.task, inputs=listed), ""]
+    if schema.heads:
+        body += [
+            say("card.heads", count=len(schema.heads)),
+            "",
+            *(_head_line(schema, name) for name in schema.heads),
+            "",
+        ]
     if schema.classes:
         names = ", ".join(schema.classes[:50]) + (" …" if len(schema.classes) > 50 else "")
         body += [say("card.classes", count=len(schema.classes), names=names), ""]
@@ -42,6 +49,12 @@ def model_card(name: str, schema: Schema, config: Mapping[str, Any], results: Ma
     body += [say("card.use"), "", "```python", "import danlu", 'model = danlu.load(".")']
     body += [f"model.predict([{example(schema)}])", "```", ""]
     return "\n".join(front + body)
+
+
+def _head_line(schema: Schema, name: str) -> str:
+    head = schema.head(name)
+    names = ", ".join(head.classes[:20]) + (" …" if len(head.classes) > 20 else "")
+    return say("card.head_line", name=name, task=head.task, classes=f" ({names})" if names else "")
 
 
 def row(results: Mapping[str, float], key: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # the help pages import this file
 LABEL = 10  # columns of the label before a choice or a result
 _PARTS = ("_low", "_high", "_interval", "_baseline", "_linear")  # what belongs to a metric
 _LESS_TOLD = ("balanced_accuracy", "micro_f1", "average_precision", "calibration_error", "top5_accuracy", "mape")
-_OTHERS = ("test/rows", "test/baseline", "test/linear")  # test/… that are no metrics
+_OTHERS = ("rows", "baseline", "linear", "classes", "targets")  # test/… and test/head/… that are no metrics
 GROUPS = 6  # of a column, on the terminal
 _NARROW = 56  # below this, what does not fit beside its label goes under it
 
@@ -36,11 +36,15 @@ class Page:
 
 
 def metric_name(key: str) -> str:
-    """ "val/macro_f1" in words: macro-F1, and 验证损失 for val/loss."""
-    for name in (key, key.rpartition("/")[2]):
-        if f"metric.{name}" in SAYINGS:
-            return say(f"metric.{name}")
-    return key.rpartition("/")[2] if key.startswith(("val/", "test/")) else key
+    """ "val/macro_f1" in words: macro-F1, and 验证损失 for val/loss; of a head, "val/kind/accuracy", its name too."""
+    if f"metric.{key}" in SAYINGS:
+        return say(f"metric.{key}")
+    part = next((part for part in ("val/", "test/") if key.startswith(part)), "")
+    head, slash, name = key.removeprefix(part).rpartition("/")
+    known = f"metric.{name}" in SAYINGS
+    if slash and (part or known):
+        return say("line.head", head=head, metric=say(f"metric.{name}") if known else name)
+    return say(f"metric.{name}") if known else name if part else key
 
 
 def labelled(label: str, text: str, note: str, page: Page) -> str:
@@ -97,7 +101,7 @@ def epoch_cells(end: Epoch, epochs: int | None, metrics: Mapping[str, float], et
     """An epoch's values in order; the first is its number."""
     count = f"{end.epoch}/{epochs}" if epochs else str(end.epoch)
     cells = [Cell(say("epoch.epoch"), count, say("epoch.count", count=count))]
-    for key, value in _distinct({"train/loss": end.loss, **metrics}).items():
+    for key, value in _few(_distinct({"train/loss": end.loss, **metrics})).items():
         name, shown = metric_name(key), number(value)
         cells.append(Cell(name, shown, say("epoch.value", name=name, value=shown)))
     seconds = max(end.seconds, 1e-9)
@@ -118,6 +122,19 @@ def _distinct(metrics: Mapping[str, Any]) -> dict[str, Any]:
         if loss is not None and log_loss is not None and math.isclose(loss, log_loss, rel_tol=1e-4):
             left_out.add(twin)
     return {key: value for key, value in metrics.items() if key not in left_out}
+
+
+def _few(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Of several heads each one's first metric and the losses of all together: more do not fit in a line."""
+    heads: dict[str, str] = {}
+    for key in metrics:
+        head, slash, _ = key.removeprefix("val/").rpartition("/")
+        if key.startswith("val/") and slash:
+            heads.setdefault(head, key)
+    if not heads:
+        return dict(metrics)
+    shown = {"train/loss", "val/loss", "val/balanced_loss", *heads.values()}
+    return {key: value for key, value in metrics.items() if key in shown}
 
 
 def epoch_widths(cells: Sequence[Cell]) -> list[int]:
@@ -184,9 +201,12 @@ def results(metrics: Mapping[str, Any], page: Page) -> list[str]:
     "test/accuracy" with "test/accuracy_low", "_high", "_interval" (its kind) and "_baseline"; "test/baseline" says
     what the trivial answer is.
     """
-    known = [k for k in _distinct(metrics) if k.startswith("test/") and not k.endswith(_PARTS) and k not in _OTHERS]
-    known = [k for k in known if not isinstance(metrics[k], list)]
-    own = [k for k in known if k.removeprefix("test/") not in _LESS_TOLD]
+    known = [k for k in _distinct(metrics) if k.startswith("test/") and not k.endswith(_PARTS)]
+    known = [k for k in known if k.rpartition("/")[2] not in _OTHERS and not isinstance(metrics[k], list)]
+    heads = list(dict.fromkeys(k.removeprefix("test/").rpartition("/")[0] for k in known))
+    known = sorted(known, key=lambda k: heads.index(k.removeprefix("test/").rpartition("/")[0]))
+    known = [k for k in known if k.removeprefix("test/loss_") not in heads]  # a head's loss is a part of the whole
+    own = [k for k in known if k.rpartition("/")[2] not in _LESS_TOLD]
     rows, kinds = [], dict[str, list[str]]()
     for key in own:
         low, high, kind, trivial, linear = (metrics.get(key + part) for part in _PARTS)
@@ -212,16 +232,20 @@ def results(metrics: Mapping[str, Any], page: Page) -> list[str]:
     more = say("list.names").join(metric_name(k) for k in known if k not in own)
     notes = (
         ("label.interval", how),
-        ("label.baseline", str(metrics.get("test/baseline") or "")),
-        ("label.linear", str(metrics.get("test/linear") or "")),
+        ("label.baseline", _of_heads(metrics, "baseline")),
+        ("label.linear", _of_heads(metrics, "linear")),
         ("label.over", _over(metrics)),
         ("label.also", say("done.more", names=more) if more else ""),
     )
     told = [labelled(say(label), text, "", page) for label, text in notes if text and rows]
-    return lines + told + slices(metrics.get("test/slices") or [], own, page)
+    for head in heads:
+        start = f"test/{head}/" if head else "test/"
+        mine = [f"test/{k.removeprefix(start)}" for k in own if k.startswith(start)]
+        told += slices(metrics.get(f"{start}slices") or [], mine, page, head)
+    return lines + told
 
 
-def slices(found: Sequence[Mapping[str, Any]], metrics: Sequence[str], page: Page) -> list[str]:
+def slices(found: Sequence[Mapping[str, Any]], metrics: Sequence[str], page: Page, head: str = "") -> list[str]:
     """A line a column: its groups, those that are clearly worse first (``!``), by the first metric that they have."""
     name = next((k.removeprefix("test/") for k in metrics if any(k.removeprefix("test/") in s for s in found)), "")
     out = []
@@ -231,7 +255,8 @@ def slices(found: Sequence[Mapping[str, Any]], metrics: Sequence[str], page: Pag
         if len(groups) > GROUPS:
             shown.append(say("slice.more", count=len(groups) - GROUPS))
         note = say("slice.quarters") if any("quarter" in s for s in groups) else ""
-        text = say("slice.line", metric=metric_name(name), groups=" · ".join(shown))
+        named = metric_name(f"{head}/{name}" if head else name)
+        text = say("slice.line", metric=named, groups=" · ".join(shown))
         out.append(labelled(column, text, note, page))
     return [labelled(say("label.slices"), say("slice.head"), "", page), *out] if out else []
 
@@ -246,12 +271,24 @@ def _group(part: Mapping[str, Any], name: str) -> str:
 
 def _over(metrics: Mapping[str, Any]) -> str:
     """The difference to the linear model on the same rows, where it was measured with an interval."""
-    key = next((k for k in metrics if k.endswith("_over_linear") and f"{k}_low" in metrics), "")
-    if not key:
-        return ""
-    value, low, high = (f"{metrics[key + end]:+.4g}" for end in ("", "_low", "_high"))
-    name = metric_name(key.removesuffix("_over_linear"))
-    return say("done.over", metric=name, value=value, low=low, high=high, kind=metrics[f"{key}_interval"])
+    said = []
+    for key in [k for k in metrics if k.endswith("_over_linear") and f"{k}_low" in metrics]:
+        value, low, high = (f"{metrics[key + end]:+.4g}" for end in ("", "_low", "_high"))
+        name, kind = metric_name(key.removesuffix("_over_linear")), metrics[f"{key}_interval"]
+        said.append(say("done.over", metric=name, value=value, low=low, high=high, kind=kind))
+    return say("list.parts").join(said)
+
+
+def _of_heads(metrics: Mapping[str, Any], what: str) -> str:
+    """What ``test/baseline`` says; of several heads what each says, once where they say the same."""
+    said: dict[str, list[str]] = {}
+    for key, text in metrics.items():
+        if key.startswith("test/") and key.rpartition("/")[2] == what and isinstance(text, str) and text:
+            said.setdefault(text, []).append(key.removeprefix("test/").rpartition("/")[0])
+    if len(said) < 2:
+        return next(iter(said), "")
+    names = say("list.names")
+    return say("list.parts").join(say("line.of_heads", heads=names.join(heads), text=t) for t, heads in said.items())
 
 
 def _beside(key: str, value: float | None) -> str:

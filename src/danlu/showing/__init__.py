@@ -8,6 +8,7 @@ import shlex
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from danlu.data import order
@@ -22,11 +23,13 @@ from danlu.report.page import contents as c
 from danlu.report.page import render
 from danlu.schedule import ByStep
 from danlu.session import Session, monitor
+from danlu.showing.heads import results_of_head, rows_of_head, tested_of
 from danlu.showing.samples import Gallery, Unknown, varied
 from danlu.showing.tested import mistakes_of, results_of, suspects_of
-from danlu.showing.texts import both, name_of_metric, told, unit_of
+from danlu.showing.texts import both, head_and, name_of_metric, told, unit_of
 from danlu.showing.why import model_of, summary_of, why_of
 from danlu.summary import Summary
+from danlu.tasks import Head
 
 SAMPLES = 12  # of the training rows
 RATES = 200  # points of the learning rate's curve
@@ -44,13 +47,17 @@ def write_page(
     mistakes: tuple[c.Mistake, ...] = ()
     suspects: tuple[c.LabelError, ...] = ()
     why = c.Why()
-    if tested is not None and tested.decoded is not None:
+    if tested is not None:
         known = len(rows) == tested.rows and hasattr(plan.data.test, "__getitem__")
         gallery = Gallery(plan.data.test, plan.schema, rows) if known else Unknown(plan.schema)
-        why = _why(session, tested, gallery, summary)  # first: it keeps the pictures that it asked for
-        tests = (results_of(plan.schema, results, tested, gallery),)
-        mistakes = mistakes_of(plan.schema, tested, gallery)
-        suspects = suspects_of(plan.schema, tested, gallery)
+        heads = [head for head in plan.heads if tested_of(head, tested) is not None]
+        if heads:  # first: it keeps the pictures that it asked for
+            why = _why(session, heads[0], *rows_of_head(heads[0], tested, gallery), summary)
+        for head in heads:
+            own, shown = rows_of_head(head, tested, gallery)
+            tests += (results_of(head.schema, results_of_head(results, head), own, shown, head.name),)
+            mistakes += mistakes_of(head.schema, own, shown, len(heads), head.name)
+            suspects += suspects_of(head.schema, own, shown, head.name)
     page = c.Page(
         session.folder.path.name,
         "zh" if language() == "zh" else "en",
@@ -68,10 +75,10 @@ def write_page(
     session.folder.write_text("report.html", render(page))
 
 
-def _why(session: Session, tested: Evaluation, gallery: Gallery, summary: Summary | None) -> c.Why:
+def _why(session: Session, head: Head, tested: Evaluation, gallery: Gallery, summary: Summary | None) -> c.Why:
     """The explanations; a model of the user's that cannot be asked this way costs only them."""
     try:
-        return why_of(session.plan, tested, gallery, summary)
+        return why_of(session.plan, head, tested, gallery, summary)
     except Exception as error:
         session.folder.note(traceback.format_exc())
         session.reporter.notice(say("page.why_failed", error=first_line(error)))
@@ -91,12 +98,34 @@ def _facts(session: Session, name: str) -> tuple[c.Fact, ...]:
 def _verdict(
     plan: Plan, results: Mapping[str, Any], tests: tuple[c.Results, ...], doubts: Sequence[tuple[Doubt, Doubt]]
 ) -> c.Verdict:
-    name = HEADLINES.get(plan.task.name, "")
-    headline = next((m for t in tests for m in t.metrics if m.name == name_of_metric(name)), None)
     findings = tuple(_finding(*pair) for pair in doubts)
-    if headline is None:
+    sentences: list[c.Text] = []
+    shown = []
+    for head in plan.heads:
+        name = name_of_metric(HEADLINES.get(head.task.name, ""))
+        test = next((t for t in tests if t.name == head.name), None)
+        headline = next((m for m in test.metrics if m.name == name), None) if test is not None else None
+        if headline is not None:
+            named = replace(headline, name=head_and(head.name, headline.name))
+            shown.append((head, named))
+            sentences += _how_good(named, f"{(test and test.rows) or 0:,}")
+            over = _over_linear(HEADLINES[head.task.name], named, results_of_head(results, head))
+            sentences += [over] if over else []
+    if not shown:
         return c.Verdict((told("showing.no_test"),), findings=findings)
-    rows, shown = f"{results['test/rows']:,}", {"metric": headline.name, "value": _figure(headline, headline.value)}
+    worst = next((f for f in findings if f.severity == "warning"), None)
+    if worst is not None:
+        sentences.append(told("showing.doubt", what=worst.what))
+    else:
+        sentences.append(told("showing.trust_notes" if findings else "showing.trust"))
+    head, first = shown[0]
+    said = told("baseline." + head.task.name), told("linear.what")
+    return c.Verdict(tuple(sentences), first, *said, findings)
+
+
+def _how_good(headline: c.Metric, rows: str) -> list[c.Text]:
+    """How good, and against what."""
+    shown = {"metric": headline.name, "value": _figure(headline, headline.value)}
     between = headline.interval
     if between is not None:
         low, high = _figure(headline, between.low), _figure(headline, between.high)
@@ -106,14 +135,7 @@ def _verdict(
     beside = {"trivial": headline.trivial, "linear": headline.linear}
     known = {k: _figure(headline, v) for k, v in beside.items() if v is not None}
     second = told(f"showing.against.{'_'.join(known)}", **known) if known else told("showing.against.none")
-    over = _over_linear(name, headline, results)
-    worst = next((f for f in findings if f.severity == "warning"), None)
-    if worst is not None:
-        third = told("showing.doubt", what=worst.what)
-    else:
-        third = told("showing.trust_notes" if findings else "showing.trust")
-    said = told("baseline." + plan.task.name), told("linear.what")
-    return c.Verdict((first, second, over, third), headline, *said, findings)
+    return [first, second]
 
 
 def _over_linear(name: str, headline: c.Metric, results: Mapping[str, Any]) -> c.Text:
@@ -175,21 +197,24 @@ def _data(session: Session) -> c.Data:
 
 def _class_bars(plan: Plan, parts: tuple[str, ...]) -> tuple[c.ClassBars, ...]:
     """How many rows of each class each part has, where all labels are known without reading the samples."""
-    classes, found = plan.schema.classes, [plan.data.targets(part) for part in parts]
-    targets = [t for t in found if t is not None and t.ndim == 1 and not t.is_floating_point()]
-    if plan.schema.task != "classification" or not classes or len(targets) < len(parts):
-        return ()
-    counts = [[int((t == k).sum()) for t in targets] for k in range(len(classes))]
-    return (c.ClassBars(tuple(classes), tuple(map(tuple, counts))),)
+    bars = []
+    for head in plan.heads:
+        classes, found = head.schema.classes, [plan.data.targets(part, head.name) for part in parts]
+        targets = [t for t in found if t is not None and t.ndim == 1 and not t.is_floating_point()]
+        if head.task.name == "classification" and classes and len(targets) == len(parts):
+            counts = [[int((t == k).sum()) for t in targets] for k in range(len(classes))]
+            bars.append(c.ClassBars(tuple(classes), tuple(map(tuple, counts)), head.name))
+    return tuple(bars)
 
 
 def _gallery(plan: Plan) -> tuple[c.Sample, ...]:
     gallery = Gallery(plan.data.train, plan.schema)
     rows = order.permutation(plan.settings.seed, 0, len(gallery))[:SAMPLES].tolist()
     labels = [""] * len(rows)
-    targets, names = plan.data.targets("train"), plan.schema.classes
-    if plan.schema.task == "classification" and names and targets is not None and not targets.is_floating_point():
-        labels = [names[k] if 0 <= k < len(names) else str(k) for k in targets.flatten()[rows].tolist()]
+    head = next((h for h in plan.heads if h.task.name == "classification"), plan.heads[0])
+    targets, names = plan.data.targets("train", head.name), head.schema.classes
+    if head.task.name == "classification" and names and targets is not None and not targets.is_floating_point():
+        labels = [names[k] if 0 <= k < len(names) else "–" for k in targets.flatten()[rows].tolist()]
     return varied(plan, rows, labels) or tuple(gallery.sample(i, label) for i, label in zip(rows, labels))
 
 
@@ -223,7 +248,7 @@ def _curves(session: Session) -> c.Curves:
         tuple(points),
         best,
         shown,
-        unit_of(metric),
+        unit_of(metric.rpartition("/")[2]),
         tuple(r for r in rates if r[1] >= 0),
         _range_test(session),
         ((where, max(peaks)),) if peaks else (),

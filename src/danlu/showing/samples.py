@@ -45,6 +45,10 @@ class Gallery:
         made = self._made[i]
         return made if not label else Sample(made.where, made.picture, made.row, made.text, label)
 
+    def some(self, places: Sequence[int]) -> Gallery:
+        """The gallery of some of the rows, by their places in this one."""
+        return Gallery(self.part, self.schema, [self.rows[i] for i in places])
+
     def first(self, i: int) -> Tensor | None:
         """The first input of row ``i`` as the model gets it, kept for its sample; None where it cannot be read."""
         row = self.rows[i]
@@ -115,6 +119,18 @@ class Unknown(Gallery):
 
     def sample(self, i: int, label: str = "") -> Sample:
         return Sample(f"[{i}]", label=label)
+
+    def some(self, places: Sequence[int]) -> Gallery:
+        return _Renumbered(self.schema, places)
+
+
+class _Renumbered(Unknown):
+    def __init__(self, schema: Schema, places: Sequence[int]) -> None:
+        super().__init__(schema)
+        self.places = places
+
+    def sample(self, i: int, label: str = "") -> Sample:
+        return Sample(f"[{self.places[i]}]", label=label)
 
 
 def picture(image: Tensor, field: Field | None) -> Picture | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -38,19 +39,22 @@ POINTS = 2000  # of a scatter plot
 HISTOGRAM = 30
 
 
-def results_of(schema: Schema, results: Mapping[str, Any], tested: Evaluation, gallery: Gallery) -> Results:
-    """Everything the test gave, ready to be drawn."""
+def results_of(
+    schema: Schema, results: Mapping[str, Any], tested: Evaluation, gallery: Gallery, name: str = ""
+) -> Results:
+    """Everything the test gave, ready to be drawn; ``name`` is that of the head, where there are several."""
     assert tested.decoded is not None and tested.target is not None
     rows = rows_of(schema.task, tested.decoded, tested.target)
     metrics, by_group = metrics_of(schema.task, results, kinds_of_interval()), slices_of(schema.task, results)
     if isinstance(rows, Values):
-        return Results("", tested.rows, metrics, targets=_targets(schema, rows), slices=by_group)
+        return Results(name, tested.rows, metrics, targets=_targets(schema, rows), slices=by_group)
     roc, pr = _curves(schema.classes, rows)
     scores = tuple(_score(part) for part in results.get("test/classes", ()))
     if isinstance(rows, Labels):
-        return Results("", tested.rows, metrics, scores, roc=roc, pr=pr, slices=by_group, labels=_labels(schema, rows))
+        shown = _labels(schema, rows)
+        return Results(name, tested.rows, metrics, scores, roc=roc, pr=pr, slices=by_group, labels=shown)
     return Results(
-        "",
+        name,
         tested.rows,
         metrics,
         scores,
@@ -62,8 +66,10 @@ def results_of(schema: Schema, results: Mapping[str, Any], tested: Evaluation, g
     )
 
 
-def mistakes_of(schema: Schema, tested: Evaluation, gallery: Gallery) -> tuple[Mistake, ...]:
-    """The test rows with the largest loss, the worst first."""
+def mistakes_of(
+    schema: Schema, tested: Evaluation, gallery: Gallery, heads: int = 1, name: str = ""
+) -> tuple[Mistake, ...]:
+    """The test rows with the largest loss, the worst first; ``heads`` of them share the place there is."""
     assert tested.decoded is not None and tested.target is not None
     names, decoded, target = schema.classes, tested.decoded, tested.target
     found = []
@@ -81,18 +87,21 @@ def mistakes_of(schema: Schema, tested: Evaluation, gallery: Gallery) -> tuple[M
         else:
             truth, answer = (", ".join(number(float(v)) for v in row) for row in (target[i], decoded[i]))
             found.append(Mistake(sample, truth, answer, None, loss))
-    return tuple(found[:MISTAKES])
+    named = [replace(one, truth=f"{name}: {one.truth}") for one in found] if name else found
+    return tuple(named[: MISTAKES // heads])
 
 
-def suspects_of(schema: Schema, tested: Evaluation, gallery: Gallery) -> tuple[LabelError, ...]:
+def suspects_of(schema: Schema, tested: Evaluation, gallery: Gallery, name: str = "") -> tuple[LabelError, ...]:
     """Test rows whose label is probably wrong; the model never learnt from them."""
     if schema.task != "classification" or tested.decoded is None or tested.target is None:
         return ()
     if int(tested.target.max()) >= tested.decoded.shape[1]:
         return ()
-    names = schema.classes
+    names, head = schema.classes, f"{name}: " if name else ""
     return tuple(
-        LabelError(gallery.sample(s.row), _name(names, s.given), _name(names, s.suggested), s.suggested_probability)
+        LabelError(
+            gallery.sample(s.row), head + _name(names, s.given), _name(names, s.suggested), s.suggested_probability
+        )
         for s in find_suspects(tested.decoded, tested.target)[:SUSPECTS]
     )
 

@@ -40,6 +40,11 @@ def name_of_metric(name: str) -> Text:
     return both(lambda: metric_name(name))
 
 
+def head_and(head: str, name: Text) -> Text:
+    """A metric's name with its head in front, where there are several."""
+    return told("line.head", head=head, metric=name) if head else name
+
+
 def unit_of(name: str) -> Unit:
     return "%" if name in PERCENT else ""
 

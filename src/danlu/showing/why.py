@@ -17,8 +17,9 @@ from danlu.metrics import HEADLINES, METRICS, values
 from danlu.plan import Plan
 from danlu.report.page.contents import Attribution, Importance, Interval, Layer, Model, Picture, Why
 from danlu.showing.samples import Gallery
-from danlu.showing.texts import name_of_metric, told
+from danlu.showing.texts import head_and, name_of_metric, told
 from danlu.summary import Summary, summarise
+from danlu.tasks import Head, outputs_of
 
 PICTURES = 8
 COPIES = NOISY * 3  # forward passes' worth of work a picture for SmoothGrad: forward and backward for each copy
@@ -27,13 +28,16 @@ ROWS, COLUMNS, REPEATS = 1000, 40, 5
 LEAST_ROWS = 50  # shuffling fewer says little
 
 
-def why_of(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | None) -> Why:
-    """Heat over test pictures (half of them mistakes), or the columns' importances; nothing for other inputs."""
+def why_of(plan: Plan, head: Head, tested: Evaluation, gallery: Gallery, summary: Summary | None) -> Why:
+    """Heat over test pictures (half of them mistakes), or the columns' importances; nothing for other inputs.
+
+    Of several heads it is about one, ``head``: its rows are those of ``tested`` and ``gallery``.
+    """
     image = plan.schema.inputs[0] if len(plan.schema.inputs) == 1 else None
     test = plan.data.test
     if tested.decoded is None or tested.target is None or not len(gallery):
         return Why()
-    if image is not None and len(image.shape) == 3 and plan.task.name == "classification":
+    if image is not None and len(image.shape) == 3 and head.task.name == "classification" and not head.name:
         return _heat(plan, tested, gallery, summary)
     if not isinstance(test, Columns):
         return Why()
@@ -46,7 +50,8 @@ def why_of(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | 
     if many < LEAST_ROWS <= len(gallery):
         return heat
     rows = torch.tensor(list(gallery.rows[:many]))
-    *inputs, _ = test.gather(rows.to(test.tensors[0].device))
+    parts = test.gather(rows.to(test.tensors[0].device))
+    inputs = parts[: len(parts) - max(1, len(test.heads))]
     tensors = tuple(t for t in inputs if isinstance(t, Tensor))
     if len(tensors) != len(inputs) or any(t.ndim != 2 for t in tensors if not mixed):
         return Why()
@@ -55,16 +60,17 @@ def why_of(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | 
         groups = single_columns(tensors[0])
     if not 0 < len(groups) <= COLUMNS:
         return heat
-    task, name = plan.task.name, HEADLINES[plan.task.name]
+    task, name, every = head.task.name, HEADLINES[head.task.name], plan.heads
+    place = [one.name for one in every].index(head.name)
     score = score_of(
         plan.model,
         tested.target[: len(rows)],
         lambda decoded, target: values(task, decoded, target, [name])[name],
-        lambda output: plan.task.decode(output, plan.schema, plan.criterion),
+        lambda output: every[place].decoded(outputs_of(every, output)[place]),
     )
     found = permutation_importance(score, tensors, groups, greater=METRICS[task][name].greater, repeats=REPEATS)
     importances = sorted((Importance(i.name, i.drop, Interval(i.low, i.high)) for i in found), key=lambda i: -i.drop)
-    return replace(heat, importances=tuple(importances), metric=name_of_metric(name))
+    return replace(heat, importances=tuple(importances), metric=head_and(head.name, name_of_metric(name)))
 
 
 def _heat(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | None) -> Why:

@@ -7,27 +7,38 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from danlu.tasks import classification, custom, multilabel, regression
+from danlu.tasks import multitask
 from danlu.tasks.base import Task, last_layer, scale_of
-from danlu.tasks.criterion import Criterion, check_value, criterion, divisor, sums
+from danlu.tasks.criterion import Criterion, check_value, criterion, divisor, first_of, sums
 from danlu.tasks.losses import named_loss
+from danlu.tasks.multitask import SINGLE, Head, criterion_of, heads_of, outputs_of, scales_of, targets_of
+from danlu.tasks.parts import MISSING, has_target
 from danlu.types import TaskName
 
 __all__ = [
+    "MISSING",
     "TASKS",
     "Criterion",
+    "Head",
     "Task",
     "check_value",
     "criterion",
+    "criterion_of",
     "divisor",
+    "first_of",
+    "has_target",
+    "heads_of",
     "infer_task",
     "last_layer",
     "named_loss",
+    "outputs_of",
     "scale_of",
+    "scales_of",
     "sums",
+    "targets_of",
 ]
 
-TASKS: dict[str, Task] = {t.TASK.name: t.TASK for t in (classification, multilabel, regression, custom)}
+TASKS: dict[str, Task] = {**SINGLE, multitask.TASK.name: multitask.TASK}
 
 _CLASS_LOSSES = ("CrossEntropyLoss", "NLLLoss", "MultiMarginLoss")
 _LABEL_LOSSES = ("BCELoss", "BCEWithLogitsLoss", "MultiLabelSoftMarginLoss", "SoftMarginLoss")

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from danlu.errors import DanluError
+from danlu.errors import DanluError, nearest
 from danlu.settings import Settings
 from danlu.tasks.base import Scale, Task, loss_name, scale_of, shape
 from danlu.tasks.losses import from_settings, make_loss
-from danlu.tasks.parts import Mean, Part, Sums, part_of, rows_of
+from danlu.tasks.parts import Mean, Part, Sums, masked, part_of, rows_of
+from danlu.tasks.uncertainty import Uncertainty
 from danlu.types import Schema
 
 
@@ -30,6 +31,7 @@ class Criterion:
     loss: Any  # what ``mean`` calls: a module, a callable, or a dict of them
     part: Part | None = None
     parts: tuple[tuple[str, Part, float], ...] = ()
+    learnt: Uncertainty | None = None  # the weights of ``parts``, where they are trained together with the model
 
     def __call__(self, output: Any, target: Any) -> Tensor:
         return self.mean(output, target)
@@ -41,7 +43,7 @@ class Criterion:
     @property
     def modules(self) -> tuple[nn.Module, ...]:
         """Every loss that is a module: they may hold weights to move, or parameters to train."""
-        losses = [self.loss] if self.part else [part.loss for _, part, _ in self.parts]
+        losses = [self.loss] if self.part else [*(part.loss for _, part, _ in self.parts), self.learnt]
         return tuple(loss for loss in losses if isinstance(loss, nn.Module))
 
     @property
@@ -63,14 +65,28 @@ class Criterion:
 
         def of(i: int) -> Sums:
             part = self.parts[i][1]
-            return lambda o, t: part.sums(_by_name(o, names, "output")[i], _by_name(t, names, "target")[i])
+            return lambda o, t: part.sums(by_name(o, names, "output")[i], by_name(t, names, "target")[i])
 
         return [(name, share, of(i)) for i, (name, _, share) in enumerate(self.parts)]
+
+    def whole(self, means: Mapping[str, float]) -> float:
+        """The loss, of the mean of each of its parts by name."""
+        if self.learnt is not None:
+            unit = self.learnt.log_variance
+            values = [torch.tensor(means[n], dtype=torch.float64, device=unit.device) for n, _, _ in self.parts]
+            return float(self.learnt(values).detach())
+        return sum(share * means[name] for name, _, share in self.parts) if self.parts else means[""]
+
+    def shares(self) -> dict[str, float]:
+        """What each loss is multiplied with, as it stands now."""
+        if self.learnt is not None:
+            return dict(zip([n for n, _, _ in self.parts], self.learnt.shares()))
+        return {name: share for name, _, share in self.parts}
 
     def match(self, output: Any, target: Any) -> list[tuple[Any, Any]]:
         """The output and target of each loss of a dict of losses."""
         names = [name for name, _, _ in self.parts]
-        return [*zip(_by_name(output, names, "output"), _by_name(target, names, "target"))] if names else []
+        return [*zip(by_name(output, names, "output"), by_name(target, names, "target"))] if names else []
 
 
 def criterion(
@@ -82,12 +98,15 @@ def criterion(
 ) -> Criterion:
     """The criterion for a loss given as None, a name of torch.nn, a module, a callable, or a dict of these.
 
-    A dict's values are losses or ``(loss, weight)``; outputs and targets are matched by key, or by order.
+    A dict's values are losses or ``(loss, weight)``; outputs and targets are matched by key, or by order, and
+    ``settings.loss_weights`` weighs them.
     ``train_targets`` are needed for ``class_weights="balanced"`` only.
     """
     if isinstance(spec, Mapping):
         _refuse_settings(dict(spec), settings)
-        return several(spec)
+        return several(spec, settings.loss_weights)
+    if settings.loss_weights is not None:
+        raise DanluError("DL261", where=f"loss_weights={settings.loss_weights!r}")
     made_here = spec is None or isinstance(spec, str)
     loss = make_loss(spec, task.default_loss)
     if made_here:
@@ -112,7 +131,7 @@ def sums(loss: Any) -> Sums:
 
     def both(output: Any, target: Any) -> tuple[Tensor, float]:
         mean = loss.mean(output, target)
-        for (name, part, _), one in zip(loss.parts, _by_name(target, names, "target")):
+        for (name, part, _), one in zip(loss.parts, by_name(target, names, "target")):
             if not part.by_rows(one):  # one division cannot serve two counts
                 raise DanluError("DL215", where=f"loss[{name!r}]", name=name, loss=loss_name(part.loss))
         rows = rows_of(target)
@@ -154,21 +173,40 @@ def one_loss(loss: Any) -> Any:
     return several(loss) if isinstance(loss, Mapping) else loss
 
 
-def several(spec: Mapping[str, Any]) -> Criterion:
-    """The sum of a dict of losses, each over its own head; values are losses or ``(loss, weight)``."""
+def several(
+    spec: Mapping[str, Any],
+    weights: Mapping[str, float] | str | None = None,
+    absent: Collection[str] = (),
+) -> Criterion:
+    """The weighted sum of a dict of losses, each over its own head; values are losses or ``(loss, weight)``.
+
+    ``weights``: a weight for each by name (1 where it says nothing), or "learnt": see ``Uncertainty``. ``absent``
+    names the heads that lack the target of some rows: those rows count in the other heads.
+    """
     if not spec:
         raise DanluError("DL220", where="loss={}")
+    given = weights if isinstance(weights, Mapping) else {}
+    if unknown := [name for name in given if name not in spec]:
+        facts = {"heads": ", ".join(spec), "near": nearest(unknown[0], list(spec)) or next(iter(spec))}
+        raise DanluError("DL260", where=f"loss_weights={dict(given)}", name=unknown[0], **facts)
     parts: list[tuple[str, Part, float]] = []
     for name, value in spec.items():
-        loss, weight = value if isinstance(value, (tuple, list)) and len(value) == 2 else (value, 1.0)
+        pair = isinstance(value, (tuple, list)) and len(value) == 2
+        loss, weight = value if pair else (value, given.get(name, 1.0))
         if isinstance(weight, bool) or not isinstance(weight, int | float):
             raise DanluError("DL221", where=f"loss[{name!r}]", weight=weight)
-        parts.append((name, part_of(make_loss(loss, "")), float(weight)))
+        if pair and weights is not None:
+            raise DanluError("DL262", where=f"loss[{name!r}]", weight=weight)
+        part = part_of(make_loss(loss, ""))
+        parts.append((name, masked(part) if name in absent else part, float(weight)))
     names = [name for name, _, _ in parts]
     means = [(part.mean, weight) for _, part, weight in parts]
+    learnt = Uncertainty([part.loss for _, part, _ in parts]) if weights == "learnt" else None
 
     def mean(output: Any, target: Any) -> Tensor:
-        outputs, targets = _by_name(output, names, "output"), _by_name(target, names, "target")
+        outputs, targets = by_name(output, names, "output"), by_name(target, names, "target")
+        if learnt is not None:
+            return learnt([one(o, t) for (one, _), o, t in zip(means, outputs, targets)])  # type: ignore[no-any-return]
         total: Tensor | None = None
         for (one, weight), o, t in zip(means, outputs, targets):
             value = one(o, t) if weight == 1.0 else one(o, t) * weight
@@ -179,10 +217,16 @@ def several(spec: Mapping[str, Any]) -> Criterion:
     title = " + ".join(
         f"{n}: {loss_name(p.loss)}" if w == 1 else f"{n}: {w:g}·{loss_name(p.loss)}" for n, p, w in parts
     )
-    return Criterion(title, "logits", mean, dict(spec), None, tuple(parts))
+    return Criterion(title, "logits", mean, dict(spec), None, tuple(parts), learnt)
 
 
-def _by_name(value: Any, names: Sequence[str], what: str) -> Sequence[Any]:
+def first_of(value: Any) -> Any:
+    """The loss of a dict's value: itself, or the first of ``(loss, weight)``; a name or class as a module."""
+    loss = value[0] if isinstance(value, (tuple, list)) and len(value) == 2 else value
+    return make_loss(loss, "") if isinstance(loss, (str, type)) else loss
+
+
+def by_name(value: Any, names: Sequence[str], what: str) -> Sequence[Any]:
     """The values for ``names``: of a mapping by key, of a tuple by order; one target serves every loss."""
     if isinstance(value, Mapping):
         missing = [n for n in names if n not in value]

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+MISSING = -100  # torch's ignore_index: the class number of a row without a class
 Mean = Callable[[Any, Any], Tensor]
 Sums = Callable[[Any, Any], tuple[Tensor, "Tensor | float"]]
 
@@ -48,6 +49,35 @@ def part_of(loss: Any) -> Part:
     if kind in _BY_ROW:
         return _plain_part(loss, lambda output, target: target, lambda output, target: float(rows_of(target)))
     return _callable_part(loss)
+
+
+def masked(part: Part) -> Part:
+    """The same loss over the rows that have a target; of a batch without any it is 0, and no gradient.
+
+    Counting the rows waits for the device: only where some target is known to be missing.
+    """
+
+    def kept(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor] | None:
+        known = has_target(target)
+        if bool(known.all()):
+            return output, target
+        return (output[known], target[known]) if bool(known.any()) else None
+
+    def mean(output: Tensor, target: Tensor) -> Tensor:
+        pair = kept(output, target)
+        return part.mean(*pair) if pair is not None else output.sum() * 0.0
+
+    def both(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor | float]:
+        pair = kept(output, target)
+        return part.sums(*pair) if pair is not None else (output.sum() * 0.0, 0.0)
+
+    return Part(part.loss, mean, both, lambda target: bool(has_target(target).all()) and part.by_rows(target))
+
+
+def has_target(target: Tensor) -> Tensor:
+    """Which rows have a target, (B,) bool: not the class number -100 (torch's ignore_index), and no NaN."""
+    flat = target.reshape(len(target), -1)
+    return ~flat.isnan().any(1) if target.is_floating_point() else (flat != MISSING).all(1)
 
 
 def _summed(loss: Any) -> Any:

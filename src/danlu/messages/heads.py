@@ -1,0 +1,89 @@
+"""Texts of several targets at once: heads, their losses and weights."""
+
+from __future__ import annotations
+
+from danlu.messages.base import ErrorText, Text
+
+ERRORS: dict[str, ErrorText] = {
+    "DL260": (
+        ("loss_weights names {name!r}, and no head is called that", "loss_weights 里的 {name!r} 不是任何输出头的名字"),
+        ("the heads are: {heads}", "输出头有：{heads}"),
+        ("--loss-weights {near}=0.5", "--loss-weights {near}=0.5"),
+    ),
+    "DL261": (
+        ("loss_weights has nothing to weigh", "loss_weights 没有可加权的东西"),
+        (
+            "there is one loss; weights are for several heads, each with its own",
+            "只有一个损失；权重用于各有损失的多个输出头",
+        ),
+        (
+            "leave loss_weights out, or predict several columns: --target price,kind",
+            "去掉 loss_weights，或同时预测几列：--target price,kind",
+        ),
+    ),
+    "DL262": (
+        ("a loss has its weight twice", "一个损失给了两次权重"),
+        (
+            "the dict of losses says {weight}, and loss_weights says something too",
+            "损失字典里写了 {weight}，loss_weights 里又给了权重",
+        ),
+        ("give the weights in one place: loss_weights={{'a': 0.5}}", "只在一处给权重：loss_weights={{'a': 0.5}}"),
+    ),
+    "DL263": (
+        ("one loss cannot serve several heads", "一个损失管不了多个输出头"),
+        ("the heads are {heads}; each has a loss of its own", "输出头有 {heads}；每个头都有自己的损失"),
+        (
+            "leave the loss out, or give a dict: loss={{'price': nn.L1Loss(), 'kind': nn.CrossEntropyLoss()}}",
+            "不写 loss，或给一个字典：loss={{'price': nn.L1Loss(), 'kind': nn.CrossEntropyLoss()}}",
+        ),
+    ),
+    "DL264": (
+        ("several heads do not go together with {what}", "多个输出头不能与{what}一起用"),
+        ("the heads are {heads}", "输出头有 {heads}"),
+        ("leave it out, or train a model for each target", "不用它，或每个目标训练一个模型"),
+    ),
+}
+
+SAYINGS: dict[str, Text] = {
+    "heads.not.metrics": ("metrics of your own", "自己的指标"),
+    "heads.not.images": ("columns of image files", "图片文件列"),
+    "table.task.heads": (
+        "columns of different kinds: a head for each; {heads}",
+        "各列类型不同：每列一个输出头；{heads}",
+    ),
+    "heads.missing": (
+        "rows without this target train and test the other heads; this one leaves them out",
+        "缺这个目标的行仍用于其他输出头的训练和测试，只是不算进这一个",
+    ),
+    "heads.missing.count": ("{head}: {count} of {rows} rows", "{head}：{rows} 行中缺 {count} 行"),
+    "heads.weights.equal": (
+        'the losses are added up as they are, 1 each; loss_weights=… or "learnt" weighs them',
+        '各头损失直接相加，权重都是 1；可用 loss_weights=… 或 "learnt" 加权',
+    ),
+    "heads.weights.standard": (
+        "numbers are standardised, so that a squared error of 1 is that of always answering the mean",
+        "数值目标已标准化：平方误差为 1，相当于总是回答平均值",
+    ),
+    "heads.weights.given": ("as given; 1 for a head that is not named", "按给定的权重；没写到的头为 1"),
+    "heads.weights.learnt": (
+        "log-variances trained with the model, without weight decay (Kendall, Gal & Cipolla, 2018)",
+        "对数方差与模型一起训练，不做权重衰减（Kendall、Gal、Cipolla，2018）",
+    ),
+    "heads.weights.end": ("what the losses were multiplied with at the last update", "最后一步时各损失乘上的权重"),
+    "heads.monitor.fixed": (
+        'the weighted loss is what is trained; monitor="{example}" judges by one head',
+        '加权后的损失就是训练的目标；monitor="{example}" 则只看一个头',
+    ),
+    "heads.monitor.learnt": (
+        "the geometric mean of the heads' losses: the weighted loss also moves when only its weights do",
+        "各头损失的几何平均：加权损失会随权重变动，即使预测毫无变化",
+    ),
+    "card.heads": ("It answers {count} questions at once:", "它同时回答 {count} 个问题："),
+    "card.head_line": ("- **{name}**: {task}{classes}", "- **{name}**：{task}{classes}"),
+    "metric.balanced_loss": ("balanced loss", "均衡损失"),
+    "what.loss weights": ("loss weights", "损失权重"),
+    "what.missing targets": ("missing", "缺目标"),
+    "what.monitor": ("monitor", "选优"),
+    "line.of_heads": ("{heads}: {text}", "{heads}：{text}"),
+    "line.head": ("{head} {metric}", "{head} {metric}"),
+}
