@@ -27,7 +27,7 @@ LEVELS = (
     ("guard", "linear"),
     ("loop", "evaluate", "checkpoint", "state", "run", "report", "weights", "doctor"),
     ("answers", "doubts", "explain", "importance", "predict", "pretrained", "summary", "suspects", "trial"),
-    ("choose",),
+    ("choose", "several"),
     ("loaders", "match"),
     ("plan",),
     ("record",),

@@ -23,6 +23,7 @@ from danlu.loop import row_names
 from danlu.messages import say
 from danlu.pretrained import Pretrained, fill_in
 from danlu.settings import Settings
+from danlu.several import with_heads
 from danlu.tasks import Criterion, Task
 from danlu.tasks.classification import check_labels
 from danlu.trial import few_batches, one_batch, taken_twice
@@ -86,6 +87,9 @@ def try_one_batch(
         schema = replace(schema, task=told)
     if schema.task in ("classification", "multilabel") and not schema.classes:
         schema = _with_classes(schema, answer)
+    open_task = schema.task in ("custom", "multitask") and settings.task != "custom" and own_loss is None
+    if open_task and schema.origin in ("dataset", "arrays"):
+        schema = with_heads(schema, batch, target, output, loss)
     task = tasks.TASKS[schema.task]
     if schema.heads:
         answer = dict(zip(schema.heads, answers_of(tasks.heads_of(schema), output)))

@@ -286,7 +286,7 @@ def test_several_targets() -> None:
     found, found_task, _ = infer(table, Settings(target=["b", "c"]))
     assert found_task == "multilabel" and [f.classes for f in found if f.role == "target"] == [("b", "c")] * 2
     assert infer(table, Settings(target="b,c", task="regression"))[1] == "regression"
-    assert fault("DL113", columns, target="a,d").facts["first"] == "d"
+    assert fault("DL113", columns, target="a,d", task="regression").facts["columns"] == "a, d"
 
 
 def test_targets_that_cannot_be_learnt() -> None:

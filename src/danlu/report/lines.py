@@ -204,8 +204,8 @@ def results(metrics: Mapping[str, Any], page: Page) -> list[str]:
     known = [k for k in known if k.rpartition("/")[2] not in _OTHERS and not isinstance(metrics[k], list)]
     heads = list(dict.fromkeys(k.removeprefix("test/").rpartition("/")[0] for k in known))
     known = sorted(known, key=lambda k: heads.index(k.removeprefix("test/").rpartition("/")[0]))
+    known = [k for k in known if k.removeprefix("test/loss_") not in heads]  # a head's loss is a part of the whole
     own = [k for k in known if k.rpartition("/")[2] not in _LESS_TOLD]
-    own = [k for k in own if k.removeprefix("test/loss_") not in heads]  # it is the loss that stands in the whole
     rows, kinds = [], dict[str, list[str]]()
     for key in own:
         low, high, kind, trivial, linear = (metrics.get(key + part) for part in _PARTS)

@@ -9,13 +9,14 @@ from torch import Tensor, nn
 
 from danlu.tasks import multitask
 from danlu.tasks.base import Task, last_layer, scale_of
-from danlu.tasks.criterion import Criterion, check_value, criterion, divisor, sums
+from danlu.tasks.criterion import Criterion, check_value, criterion, divisor, first_of, sums
 from danlu.tasks.losses import named_loss
 from danlu.tasks.multitask import SINGLE, Head, criterion_of, heads_of, outputs_of, scales_of, targets_of
-from danlu.tasks.parts import has_target
+from danlu.tasks.parts import MISSING, has_target
 from danlu.types import TaskName
 
 __all__ = [
+    "MISSING",
     "TASKS",
     "Criterion",
     "Head",
@@ -24,6 +25,7 @@ __all__ = [
     "criterion",
     "criterion_of",
     "divisor",
+    "first_of",
     "has_target",
     "heads_of",
     "infer_task",

@@ -219,6 +219,12 @@ def several(
     return Criterion(title, "logits", mean, dict(spec), None, tuple(parts), learnt)
 
 
+def first_of(value: Any) -> Any:
+    """The loss of a dict's value: itself, or the first of ``(loss, weight)``; a name or class as a module."""
+    loss = value[0] if isinstance(value, (tuple, list)) and len(value) == 2 else value
+    return make_loss(loss, "") if isinstance(loss, (str, type)) else loss
+
+
 def by_name(value: Any, names: Sequence[str], what: str) -> Sequence[Any]:
     """The values for ``names``: of a mapping by key, of a tuple by order; one target serves every loss."""
     if isinstance(value, Mapping):
