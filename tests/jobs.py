@@ -50,6 +50,24 @@ class Net(nn.Module):
         return out
 
 
+class TwoTargets(Noisy):
+    def __getitem__(self, i: int) -> Any:
+        x, label = super().__getitem__(i)
+        return x, {"kind": label, "size": x.sum()}
+
+
+class TwoHeads(nn.Module):
+    """Two heads for their two losses, whose weights are learnt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = Net()
+        self.size = nn.Linear(8, 1)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return {"kind": self.body(x), "size": self.size(x)[:, 0]}
+
+
 SETTINGS: dict[str, dict[str, Any]] = {
     "plain": {"workers": 0},
     "workers": {"workers": 2},
@@ -61,6 +79,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "plain_cosine": {"workers": 0, "schedule": "cosine"},
     "log": {"workers": 0, "log": "tensorboard", "schedule": "cosine"},
     "log_torch": {"workers": 0, "log": "tensorboard"},
+    "heads": {"workers": 0, "loss_weights": "learnt"},
     "freeze": {"workers": 0, "freeze": 1, "ema": 0.9, "body_lr": 0.5},
 }
 
@@ -85,7 +104,11 @@ def train(kind: str, run: str, stop_at: int = 0, leave_out: str = "", checkpoint
     if leave_out:
         _forget(leave_out)
     try:
-        danlu.train(Noisy(ROWS, 0), Noisy(16, 2), val=Noisy(16, 1), model=Net(), run=run, **settings)
+        if kind == "heads":
+            parts = TwoTargets(ROWS, 0), TwoTargets(16, 2), TwoTargets(16, 1)
+            danlu.train(parts[0], parts[1], val=parts[2], model=TwoHeads(), run=run, **settings)
+        else:
+            danlu.train(Noisy(ROWS, 0), Noisy(16, 2), val=Noisy(16, 1), model=Net(), run=run, **settings)
     except danlu.Interrupted as stopped:
         return 128 + stopped.signal
     return 0

@@ -94,6 +94,12 @@ def test_two_heads() -> None:
     assert error < 0.02  # the mean ink is 0.305 with a standard deviation of 0.036
 
 
+def test_multitask(workdir: Path) -> None:
+    metrics = result("multitask").metrics
+    assert beats_baseline(metrics, "species/accuracy")
+    assert metrics["test/body_mass_g/rmse_high"] < metrics["test/body_mass_g/rmse_baseline"]
+
+
 def test_regression_clipped() -> None:
     largest: list[float] = []
 

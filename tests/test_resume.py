@@ -34,7 +34,7 @@ def outcome(run: Path) -> tuple[bytes, list[dict[str, Any]], bytes]:
 
 
 @pytest.mark.parametrize(
-    "kind", ["plain", "workers", "ema", "accumulate", "patience", "steps", "torch_schedule", "freeze"]
+    "kind", ["plain", "workers", "ema", "accumulate", "patience", "steps", "torch_schedule", "freeze", "heads"]
 )
 def test_stopping_at_every_step_changes_nothing(server: ForkServer, tmp_path: Path, kind: str) -> None:
     whole = tmp_path / "whole"

@@ -85,11 +85,10 @@ def try_one_batch(
     if not settings.task and not schema.heads and data.schema.origin in ("dataset", "arrays") and loss is not None:
         told = tasks.infer_task(target[0] if isinstance(target, Tensor) else target, loss)
         schema = replace(schema, task=told)
+    if settings.task in (None, "multitask") and own_loss is None and schema.origin in ("dataset", "arrays"):
+        schema = with_heads(schema, batch, target, output, loss)
     if schema.task in ("classification", "multilabel") and not schema.classes:
         schema = _with_classes(schema, answer)
-    open_task = schema.task in ("custom", "multitask") and settings.task != "custom" and own_loss is None
-    if open_task and schema.origin in ("dataset", "arrays"):
-        schema = with_heads(schema, batch, target, output, loss)
     task = tasks.TASKS[schema.task]
     if schema.heads:
         answer = dict(zip(schema.heads, answers_of(tasks.heads_of(schema), output)))

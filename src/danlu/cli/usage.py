@@ -15,7 +15,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "length": ("epochs", "steps", "time", "patience", "monitor"),
     "update": (
         *("batch_size", "lr", "schedule", "warmup", "weight_decay", "momentum", "clip_norm", "clip_value"),
-        *("accumulate", "ema", "class_weights", "label_smoothing"),
+        *("accumulate", "ema", "class_weights", "label_smoothing", "loss_weights"),
         *("weights", "freeze", "body_lr"),
     ),
     "data": ("target", "task", "ignore", "size", "on_bad", "bad_limit", "max_pixels"),
