@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 import danlu
 from danlu.checkpoint import load_step
@@ -88,3 +90,61 @@ def test_a_stopped_run_with_learnt_weights_goes_on_bit_for_bit(
     assert learnt and learnt[0].abs().min() > 0.01
     files = [(run.dir / "model" / "weights.safetensors").read_bytes() for run in (whole, again)]
     assert files[0] == files[1]
+
+
+# ---- a user's own samples
+
+
+class Samples(Dataset[tuple[Tensor, Any]]):
+    """Small pictures with their brightness, whether it is above nought, and what holds in two of their corners."""
+
+    def __init__(self, rows: int, seed: int, form: str) -> None:
+        self.x = torch.randn(rows, 1, 8, 8, generator=torch.Generator().manual_seed(seed))
+        self.form, self.wrong = form, -1
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Any]:
+        x = self.x[i]
+        bright = float(x.mean()) * 8
+        sign = 7 if i == self.wrong else int(bright > 0)
+        if self.form == "tuple":
+            return x, (bright, sign)
+        return x, {"bright": bright, "sign": sign, "corners": (x[0, 0, [0, 7]] > 0).float()}
+
+
+@pytest.mark.parametrize(("form", "model"), [("dict", "cnn"), ("tuple", "mlp")])
+def test_danlus_own_models_have_the_heads_of_a_users_samples(tmp_path: Path, form: str, model: str) -> None:
+    run = danlu.train(Samples(200, 0, form), Samples(50, 1, form), model=model, epochs=1, run=tmp_path / "run")
+    heads = {"dict": ("bright", "sign", "corners"), "tuple": ("y0", "y1")}[form]
+    sizes = [1, 2, 2][: len(heads)]
+    x = Samples(50, 1, form).x
+    with torch.inference_mode():
+        out = run.model(x)
+    assert {name: tuple(o.shape) for name, o in out.items()} == dict(zip(heads, [(50, n) for n in sizes]))
+    truth = x.mean((1, 2, 3)) * 8
+    right = (out[heads[1]].argmax(1) == (truth > 0).long()).double().mean()
+    assert run.metrics[f"test/{heads[1]}/accuracy"] == pytest.approx(float(right), abs=1e-12)
+    wrong = (out[heads[0]][:, 0].double() - truth.double()).square().mean().sqrt()
+    assert run.metrics[f"test/{heads[0]}/rmse"] == pytest.approx(float(wrong), rel=1e-5)
+    answers = danlu.load(run.dir).predict(x[:3])
+    assert [a.heads[heads[1]].label for a in answers] == [str(k) for k in out[heads[1]][:3].argmax(1).tolist()]
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.bright, self.sign, self.corners = nn.Linear(64, 1), nn.Linear(64, 2), nn.Linear(64, 2)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        flat = x.flatten(1)
+        return {"bright": self.bright(flat), "sign": self.sign(flat), "corners": self.corners(flat)}
+
+
+def test_a_label_that_is_no_class_is_named_in_whatever_batch_it_comes(tmp_path: Path) -> None:
+    data = Samples(200, 0, "dict")
+    data.wrong = 123
+    with pytest.raises(danlu.DanluError) as raised:
+        danlu.train(data, val=Samples(40, 1, "dict"), model=Net(), epochs=1, batch_size=16, run=tmp_path / "run")
+    assert raised.value.code == "DL208" and "[123]" in raised.value.where
