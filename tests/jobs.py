@@ -137,7 +137,7 @@ def train_and_die(kind: str, run: str, place: str, at: int = 0, checkpoint_steps
         def judged_and_died(self: session.Session, *args: Any) -> bool:
             if self.progress.step < at:
                 return judge(self, *args)
-            session.Session._is_last = die  # type: ignore[assignment]
+            session.Session.is_last = die  # type: ignore[assignment]
             self.saver.wait()  # the last checkpoint is from inside this epoch
             return False  # nothing better, nothing saved
 

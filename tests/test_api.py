@@ -394,3 +394,44 @@ def test_a_table_model_says_that_it_answers_from_columns(tmp_path: Path) -> None
     with pytest.raises(danlu.DanluError, match="a, b") as caught:
         danlu.api.predict_files(run.dir, "x.png")
     assert caught.value.code == "DL183"
+
+
+@pytest.mark.parametrize("kind", ["mlp", "class", "file:class", "file:instance"])
+def test_what_was_drawn_before_does_not_reach_the_first_weights(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    x = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
+    y = (x[:, 0] > 0).long()
+
+    class Net(torch.nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(4, 2)
+
+    ends = []
+    for state in (1, 2):
+        lines = [
+            "import torch",
+            "class Net(torch.nn.Linear):",
+            "    def __init__(self):",
+            "        super().__init__(4, 2)",
+        ]
+        source = "\n".join([*lines, f"net = Net()  # {state}"])
+        Path(f"net{state}.py").write_text(source)
+        model = {"mlp": "mlp", "class": Net, "file:class": f"net{state}.py:Net", "file:instance": f"net{state}.py:net"}
+        torch.manual_seed(state)
+        run = danlu.train((x, y), model=model[kind], epochs=1, run=f"r{state}")
+        ends.append(run.model.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(ends[0].values(), ends[1].values()))
+
+
+def test_a_finished_run_does_not_say_that_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    x = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
+    danlu.train((x, (x[:, 0] > 0).long()), model="mlp", epochs=1, run="r", lang="en")
+    capsys.readouterr()
+    danlu.train((x, (x[:, 0] > 0).long()), model="mlp", epochs=1, run="r", lang="en")
+    told = capsys.readouterr().err
+    assert "trained to its end (step 2)" in told and "going on" not in told

@@ -151,8 +151,9 @@ def test_every_code_block_of_the_tutorials_has_a_place(lang: str) -> None:
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-def test_every_program_is_named_on_the_page_about_tutorials_or_is_a_door(lang: str) -> None:
-    named = set(re.findall(r"examples/(\w+)\.py", (ROOT / "docs" / lang / "tutorials.md").read_text("utf-8")))
+def test_every_program_is_named_on_the_page_about_tutorials_or_of_how_tos_or_is_a_door(lang: str) -> None:
+    text = "".join((ROOT / "docs" / lang / f"{page}.md").read_text("utf-8") for page in ("tutorials", "howto"))
+    named = set(re.findall(r"examples/(\w+)\.py", text))
     assert {p.stem for p in (ROOT / "examples").glob("*.py")} - named == {"door2_files"}
 
 

@@ -10,6 +10,7 @@ import torch
 
 import danlu
 from danlu.data.columns import Columns, Data
+from danlu.data.duplicates import Copies
 from danlu.doubts import Trained, doubts_of_data, doubts_of_results
 from danlu.metrics import wilson
 from danlu.types import Schema
@@ -43,6 +44,8 @@ def codes(case: Trained) -> list[str]:
         (trained(val__accuracy=0.91), []),  # two parts of 5,000: 0.0118 is chance
         (trained(test__accuracy_linear=0.9), ["DL331"]),
         (trained(test__accuracy_linear=0.899), []),
+        (trained(test__accuracy_over_linear_low=-0.001, test__accuracy_over_linear_high=0.8), ["DL331"]),
+        (trained(test__accuracy_over_linear_low=0.001, test__accuracy_over_linear_high=0.8), []),
         (trained(0.21, test__accuracy_linear=0.1), ["DL332"]),
         (trained(0.22, test__accuracy_linear=0.1), []),
         (trained(rows=100), ["DL333"]),
@@ -98,3 +101,11 @@ def test_copies_are_told_before_training_and_kept_with_the_run(
     assert "DL336" in said and said.index("DL336") < said.index("epoch 1/1")
     events = (run.dir / "metrics.jsonl").read_text()
     assert '"code": "DL336"' in events
+
+
+@pytest.mark.parametrize(("count", "severity", "share"), [(2, "note", "0.2%"), (60, "warning", "6%")])
+def test_a_few_copies_among_many_rows_are_a_note(count: int, severity: str, share: str) -> None:
+    rows = Columns((torch.zeros(1000, 1), torch.zeros(1000, dtype=torch.int64)), names=str)
+    data = Data("d", rows, None, rows, Schema((), "classification"))
+    (doubt,) = doubts_of_data(data, (), None, [Copies("test", count, 1000, ((0, 1),))], weighted=False)
+    assert doubt.severity == severity and f"by about {share}" in doubt.told.why

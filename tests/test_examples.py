@@ -212,6 +212,12 @@ def test_saved_models(workdir: Path) -> None:
             torch.load(workdir / name, weights_only=True)
 
 
+def test_image_table(workdir: Path) -> None:
+    run = result("image_table")
+    assert beats_baseline(run.metrics)
+    assert danlu.load(run.dir).schema.parts == ("photo", "numbers")
+
+
 def test_parquet_table(workdir: Path) -> None:
     runs = result("parquet_table")
     for run in runs:

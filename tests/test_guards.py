@@ -26,14 +26,15 @@ LEVELS = (
     ("data", "models", "tasks", "optim", "schedule", "ema", "metrics", "batch", "fit", "freeze", "snapshot"),
     ("guard", "linear"),
     ("loop", "evaluate", "checkpoint", "state", "run", "report", "weights", "doctor"),
-    ("answers", "doubts", "explain", "importance", "predict", "pretrained", "summary", "suspects", "trial"),
+    ("answers", "doubts", "explain", "importance", "predict", "pretrained", "slices", "summary", "suspects", "trial"),
     ("choose", "several"),
-    ("loaders", "match"),
+    ("loaders", "match", "vary"),
     ("plan",),
     ("record",),
     ("session",),
     ("beside", "showing"),
     ("finish", "opening"),
+    ("looking",),
     ("api",),
     ("cli",),
     ("__main__", "danlu"),
@@ -43,7 +44,7 @@ SIBLINGS_APART = (LEVEL["data"], LEVEL["loop"])  # on these levels no room impor
 
 PUBLIC = {
     "DanluError", "Epoch", "Interrupted", "Loader", "Prediction", "Predictor", "Run", "Settings", "Stepped",
-    "demo", "load", "load_weights", "resume", "save_weights", "step", "steps", "test", "train",
+    "demo", "load", "load_weights", "look", "resume", "save_weights", "step", "steps", "test", "train",
 }  # fmt: skip
 
 HEAVY = {"torch", "numpy", "pyarrow", "PIL", "pandas", "torchvision"}

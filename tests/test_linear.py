@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.datasets import load_diabetes, load_digits
@@ -10,7 +13,9 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor
 
-from danlu.linear import FEATURES, features, fit
+import danlu
+from danlu.errors import DanluError
+from danlu.linear import FEATURES, features, fit, restored
 
 
 def digits() -> tuple[Tensor, Tensor]:
@@ -107,3 +112,42 @@ def test_features_of_every_kind_of_input() -> None:
     assert features([{"x": torch.ones(2)}]) is None and features([]) is None
     one = features([torch.ones(4)])
     assert one is not None and one.shape == (4, 1)
+
+
+def test_the_linear_model_is_kept_with_the_run_and_stands_beside_every_later_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    x, colour = rng.normal(size=400), rng.choice(["red", "blue"], 400)
+    table = pd.DataFrame({"x": x, "colour": colour, "label": np.where(x + (colour == "red") > 0.5, "yes", "no")})
+    table.to_csv("data.csv", index=False)
+    run = danlu.train("data.csv", target="label", epochs=1, run="r")
+    assert (tmp_path / "r/model/linear.safetensors").stat().st_size < 2000
+    again = danlu.test("r")
+    for name in ("accuracy", "log_loss", "auroc"):
+        assert again[f"test/{name}_linear"] == pytest.approx(run.metrics[f"test/{name}_linear"])
+    table.assign(colour="green").to_csv("other.csv", index=False)
+    other, own = danlu.test("r", "other.csv"), run.test("other.csv")
+    assert other["test/accuracy_linear"] == own["test/accuracy_linear"] > 0.5
+    assert own["test/accuracy_baseline"] == other["test/accuracy_baseline"]
+    capsys.readouterr()
+    model = danlu.load("r")
+    model.predict("other.csv")
+    model.predict("other.csv")
+    told = capsys.readouterr()
+    assert (told.err + told.out).count("green") == 1 and "400" in told.err + told.out
+    (tmp_path / "r/model/linear.safetensors").write_bytes(b"changed")
+    with pytest.raises(DanluError) as caught:
+        danlu.load("r")
+    assert caught.value.code == "DL424"
+
+
+def test_tensors_of_other_sizes_are_no_linear_model() -> None:
+    model = fit("classification", 10, [digits()])
+    assert model is not None
+    kept = model.tensors()
+    again = restored("classification", kept)
+    assert again is not None and torch.equal(again.answer(digits()[0]), model.answer(digits()[0]))
+    assert restored("classification", kept | {"bias": kept["bias"][:3]}) is None
+    assert restored("classification", {}) is None

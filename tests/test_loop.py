@@ -350,3 +350,21 @@ def test_rows_behind_a_subset_go_by_the_users_own_index() -> None:
     with pytest.raises(DanluError) as caught:
         danlu.train(some, model=nn.Linear(3, 2), epochs=1, val=Own(), run="b", batch_size=8)
     assert caught.value.where == "[33]" and "rows named above" in caught.value.fix
+
+
+def test_an_optimizer_may_be_a_name_in_steps_and_is_refused_in_step() -> None:
+    x = torch.randn(64, 3, generator=torch.Generator().manual_seed(0))
+    batches = [(x[i : i + 16], x[i : i + 16, :1]) for i in range(0, 64, 16)]
+    ends = []
+    for optimizer in ("adam", torch.optim.Adam, lambda params: torch.optim.Adam(params, lr=2e-3)):
+        torch.manual_seed(0)
+        model = nn.Linear(3, 1)
+        list(danlu.steps(model, batches, nn.MSELoss(), optimizer, epochs=3))
+        ends.append(model.weight.detach().clone())
+    assert torch.allclose(ends[0], ends[1]) and torch.allclose(ends[0], ends[2], atol=1e-6)
+    for wrong in (3, "admm"):
+        with pytest.raises(DanluError):
+            next(danlu.steps(nn.Linear(3, 1), batches, nn.MSELoss(), wrong, epochs=1))
+    with pytest.raises(DanluError) as caught:
+        danlu.step(nn.Linear(3, 1), batches[0], nn.MSELoss(), "adam")  # type: ignore[arg-type]
+    assert caught.value.code == "DL368" and "before the loop" in caught.value.fix

@@ -26,7 +26,7 @@ def outcome(run: Path) -> tuple[bytes, list[dict[str, Any]], bytes]:
     text = (run / "metrics.jsonl").read_text().replace(json.dumps(str(run))[1:-1], "RUN")  # lines to paste name it
     events = [json.loads(line) for line in text.splitlines()]
     timeless = [
-        {k: v for k, v in event.items() if k not in ("seconds", "waited", "run", "versions")}
+        {k: v for k, v in event.items() if k not in ("seconds", "waited", "memory", "run", "versions")}
         for event in events
         if event["event"] != "saved"
     ]

@@ -157,3 +157,61 @@ def test_a_model_too_large_to_cover_patches_is_explained_by_its_gradient(
     photos(tmp_path / "photos", {"a": 24, "b": 24})
     monkeypatch.setattr("danlu.showing.why.PASSES", 10**9)
     assert "SmoothGrad" in page_of(danlu.train(tmp_path / "photos", epochs=1, size=16, model="cnn"))
+
+
+def test_pictures_of_a_users_own_dataset_are_explained_and_asked_for_once() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(400, 2))
+    train, test = Own(), Own(40)
+    train.targets, test.targets = ([part[i][1] for i in range(len(part))] for part in (train, test))
+    page = page_of(danlu.train(train, test, model=model, loss="CrossEntropyLoss", epochs=2))
+    assert "Occlusion" in page and "image/jpeg" in page  # heat over a picture
+
+
+def test_a_model_that_cannot_be_asked_why_costs_only_the_explanations(capsys: pytest.CaptureFixture[str]) -> None:
+    class Refuses(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(432, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            if bool((x[:, :, 1, 1] == x[:, :, 0, 0]).all(1).any()):  # a covered corner
+                raise RuntimeError("no patches, please")
+            return self.head(x.flatten(1))
+
+    train, test = Own(), Own(40)
+    train.targets, test.targets = ([part[i][1] for i in range(len(part))] for part in (train, test))
+    run = danlu.train(train, test, model=Refuses(), loss="CrossEntropyLoss", epochs=1)
+    page = run.report().read_text(encoding="utf-8")
+    assert "no patches, please" in capsys.readouterr().err and "confusion" in page and "Occlusion" not in page
+
+
+def test_labels_have_a_table_of_two_by_two_each() -> None:
+    x = torch.randn(400, 5, generator=torch.Generator().manual_seed(0))
+    run = danlu.train((x, (x[:, :3] > 0.5).float()), model=nn.Linear(5, 3), loss="BCEWithLogitsLoss", epochs=3, lr=0.05)
+    page = page_of(run)
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(run.dir / "predictions.parquet").to_pylist()
+    there = np.array([r["truth"] for r in rows]) > 0.5
+    said = np.array([[str(k) in r["prediction"] for k in range(3)] for r in rows])
+    table = page[page.index("Label by label") :]
+    found = re.findall(r"<tr>(.*?)</tr>", table, re.S)[1:4]
+    for k, row in enumerate(found):
+        cells = [int(v.replace(",", "")) for v in re.findall(r"<td[^>]*>(?:<[^>]*>)*([\d,]+)(?:<[^>]*>)*</td>", row)]
+        t, s = there[:, k], said[:, k]
+        assert cells[-4:] == [int((t & s).sum()), int((t & ~s).sum()), int((~t & s).sum()), int((~t & ~s).sum())]
+
+
+def test_the_range_test_and_the_peak_of_memory_are_shown() -> None:
+    x = torch.randn(600, 5, generator=torch.Generator().manual_seed(0))
+    run = danlu.train((x, (x[:, 0] > 0).long()), model="mlp", epochs=2, lr="auto", run="r")
+    events = [json.loads(line) for line in (run.dir / "metrics.jsonl").read_text().splitlines()]
+    (test,) = [e for e in events if e["event"] == "range_test"]
+    rates = [rate for rate, _ in test["points"]]
+    assert rates == sorted(rates) and len(rates) >= 10 and test["chosen"] in [r / 10 for r in rates]
+    peaks = [e["memory"] for e in events if e["event"] == "epoch"]
+    assert peaks == sorted(peaks) and peaks[0] > 100_000_000  # torch alone takes more
+    page = page_of(run)
+    assert f"Dashed: the chosen rate, {test['chosen']:.3g}" in page and "Peak memory" in page
+    longer = danlu.train((x, (x[:, 0] > 0).long()), model="mlp", epochs=2, lr="auto", run="r")  # the page made again
+    assert "Dashed: the chosen rate" in longer.report().read_text(encoding="utf-8")

@@ -54,7 +54,7 @@ def commands_page(lang: str) -> str:
     for verb in VERBS.values():
         typed = line(verb) + (" [--…]" if verb.settings or verb.flags else "")
         parts += [f"## {verb.name}", f"```text\n{typed}\n```", plain(say(f"verb.{verb.name}"))]
-        own = [[_flag(name), plain(say(f"flag.{verb.name}.{name}"))] for name in verb.flags]
+        own = [[_flag(name), plain(say(f"flag.{verb.name}.{name}"))] for name in (*verb.flags, *verb.switches)]
         parts += [table(_heads(lang), own)] if own else []
         parts += [text(lang, "commands", "settings")] if verb.settings else []
         parts += ["\n".join(map(example, examples(verb.name)))]
@@ -94,8 +94,9 @@ def samples() -> dict[str, events.Event]:
         events.choice(Choice("batch_size", "32", "…")),
         events.bad(Bad("photos/cat/7.jpg", "…")),
         events.finding("DL333", "warning", "test", "…", "…", "…"),
+        events.range_test([(1e-6, 2.3)], 0.002),
         events.step(22, 1.7),
-        events.epoch(end, {"val/loss": 1.6, "val/accuracy": 0.51}, best=True),
+        events.epoch(end, {"val/loss": 1.6, "val/accuracy": 0.51}, True, 734_003_200),
         events.saved(22, "runs/photos-1125-0930/checkpoints"),
         events.notice("…"),
         events.stopped(22, "danlu resume runs/photos-1125-0930"),
@@ -132,7 +133,7 @@ def events_page(lang: str) -> str:
 
 
 def _type(value: Any, lang: str) -> str:
-    kinds = {bool: "boolean", int: "integer", float: "number", str: "string", dict: "object"}
+    kinds = {bool: "boolean", int: "integer", float: "number", str: "string", dict: "object", list: "list"}
     return text(lang, "types", kinds[type(value)])
 
 

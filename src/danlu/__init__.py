@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from danlu.api import Run, demo, load, resume, test, train
+    from danlu.api import Run, demo, load, look, resume, test, train
     from danlu.data.loader import Loader
     from danlu.errors import DanluError, Interrupted
     from danlu.loop import step, steps
@@ -30,6 +30,7 @@ _PLACES = {
     "demo": "api",
     "load": "api",
     "load_weights": "weights",
+    "look": "api",
     "resume": "api",
     "save_weights": "weights",
     "step": "loop",
@@ -51,6 +52,7 @@ __all__ = [
     "demo",
     "load",
     "load_weights",
+    "look",
     "resume",
     "save_weights",
     "step",

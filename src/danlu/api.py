@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from torch import nn
 
@@ -19,15 +19,21 @@ from danlu.device import Precision
 from danlu.errors import DanluError
 from danlu.finish import finish
 from danlu.fit import built, fill
+from danlu.linear import restored_of
 from danlu.lookup import is_reference, resolve
 from danlu.loop import steps
 from danlu.messages import say, set_language
+from danlu.metrics import OwnMetrics, own_metrics
 from danlu.opening import open_session
-from danlu.plan import Asked, open_again
+from danlu.plan import Asked, open_again, resolved_metrics
 from danlu.predict import Predictor
 from danlu.report.terminal import Reporter
-from danlu.settings import Settings, SettingsDict, make_settings
+from danlu.settings import SettingsDict, make_settings
+from danlu.tasks import TASKS
 from danlu.types import Bad, Prediction, Schema, Stepped
+
+if TYPE_CHECKING:
+    from danlu.looking import Looked
 
 
 @dataclass
@@ -46,11 +52,14 @@ class Run:
         assert self.predictor is not None
         return self.predictor.predict(inputs)
 
-    def test(self, data: Any) -> dict[str, Any]:
-        """The task's metrics on other data, with intervals; keys as in ``metrics``."""
+    def test(self, data: Any, *, slice: Any = None, metrics: Any = None) -> dict[str, Any]:
+        """The task's metrics on other data, with intervals; keys as in ``metrics``.
+
+        ``slice`` and ``metrics``: as in ``train``.
+        """
         assert self.predictor is not None
-        part = open_labelled(self.predictor.schema, data, Settings())
-        return self.predictor.test(part.dataset, part.loader)
+        part = open_labelled(self.predictor.schema, data, make_settings({"slice": slice}))
+        return self.predictor.test(part.dataset, part.loader, slice=slice, own=_own(self.predictor, metrics))
 
     def report(self) -> Path:
         """The page for people: report.html in the run's folder."""
@@ -65,6 +74,7 @@ def train(
     model: Any = None,
     loss: Any = None,
     optimizer: Any = None,
+    metrics: Any = None,
     run: str | Path | None = None,
     **settings: Unpack[SettingsDict],
 ) -> Run:
@@ -81,6 +91,9 @@ def train(
         model: name | "file.py:Class" | nn.Module (trained in place; it ends with the saved weights, in eval()).
         loss: name | Module | callable ``(output, target) -> 0-d tensor or (sum, weight)`` | dict of them.
         optimizer: name | factory(params) | an instance over this model's parameters.
+        metrics: further ones, measured on validation and test as ``val/NAME`` and ``test/NAME``: a function
+            ``(prediction, target) -> number``, a function of scikit-learn, a torchmetrics object or collection,
+            "file.py:name", or a list or dict of them. See ``danlu.metrics.own.seen`` for what they are given.
         run: the run's folder; one that exists is continued exactly where it stopped.
         settings: the fields of ``danlu.settings.Settings``.
 
@@ -90,7 +103,7 @@ def train(
     """
     wanted = make_settings(settings)
     set_language(wanted.lang)
-    with open_session(Asked(data, test, val, model, loss, optimizer, wanted), run) as session:
+    with open_session(Asked(data, test, val, model, loss, optimizer, wanted, metrics), run) as session:
         plan = session.plan
         for event in steps(
             plan.model,
@@ -112,9 +125,12 @@ def train(
                 session.stepped(event)
             else:
                 session.epoch_done(event)
-        metrics = finish(session)
-        predictor = Predictor(plan.model, plan.schema, plan.model_config["scale"], plan.precision)
-        return Run(session.folder.path, plan.model, metrics, session.best.epoch, session.history, predictor)
+        results = finish(session)
+        known = {head: tuple(answer.tolist()) for head, answer in plan.trivial.items()}
+        trivial = known if plan.schema.heads else known.get("", ())
+        scale = plan.model_config["scale"]
+        predictor = Predictor(plan.model, plan.schema, scale, plan.precision, trivial, linear=plan.linear)
+        return Run(session.folder.path, plan.model, results, session.best.epoch, session.history, predictor)
 
 
 def resume(run: str | Path = "runs/latest", **settings: Unpack[SettingsDict]) -> Run:
@@ -147,7 +163,8 @@ def load(path: str | Path, *, model: Any = None) -> Predictor:
     precision = Precision("bf16" if config.get("precision") == "bf16" else "fp32")
     known = config.get("trivial", ())
     trivial = known if isinstance(known, dict) else tuple(known)
-    return Predictor(module, schema, config.get("scale", "logits"), precision, trivial=trivial)
+    cheap = restored_of(schema, weights.load_linear(folder, config))
+    return Predictor(module, schema, config.get("scale", "logits"), precision, trivial, linear=cheap)
 
 
 def _own_module(config: Mapping[str, Any], path: str | Path) -> nn.Module:
@@ -179,24 +196,29 @@ def _users_module(schema: Schema, model: Any) -> nn.Module:
     return model()  # type: ignore[no-any-return]
 
 
-def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None) -> dict[str, Any]:
+def test(
+    run: str | Path = "runs/latest", data: Any = None, *, model: Any = None, slice: Any = None, metrics: Any = None
+) -> dict[str, Any]:
     """Metrics of a trained model with 95 % intervals and baseline: on ``data``, or on the run's own test part.
 
     ``data`` holds inputs and targets, in the form the model was trained on; keys are those of ``Run.metrics``.
+    ``slice`` (columns by which the metrics are given group by group too) and ``metrics``: as in ``train``.
     """
     predictor = load(run, model=model)
+    own = _own(predictor, metrics)
+    slicing = make_settings({"slice": slice})
     if data is not None:
-        part = open_labelled(predictor.schema, data, Settings(on_bad="skip", bad_limit=1.0))
+        part = open_labelled(predictor.schema, data, replace(slicing, on_bad="skip", bad_limit=1.0))
         reporter = Reporter()
         for one in part.bad:
             reporter.bad(one)
         if part.note:
             reporter.notice(part.note)
-        return predictor.test(part.dataset, part.loader)
+        return predictor.test(part.dataset, part.loader, slice=slice, own=own)
     if run_folder.model_folder(run) == Path(run).expanduser():  # a model/ folder by itself
         raise DanluError("DL313", where=str(run), run=shlex.quote(str(run)))
     folder = run_folder.resolve(run)
-    arguments = record.arguments_of(folder)
+    arguments = record.arguments_of(folder) | ({"slice": slice} if slice is not None else {})
     opened = open_again(arguments, predictor.module, predictor.schema)
     if opened.test is None:
         raise DanluError("DL313", where=str(folder), run=shlex.quote(str(folder)))
@@ -204,11 +226,18 @@ def test(run: str | Path = "runs/latest", data: Any = None, *, model: Any = None
     brought = {k: v for k, v in opened.loader.items() if k not in order}
     as_then = {name: arguments[name] for name in ("on_bad", "bad_limit") if name in arguments}
     left_out: list[Bad] = []
-    results = predictor.test(opened.test, opened.held_out.get("test", brought) | as_then, left_out)
+    loading = opened.held_out.get("test", brought) | as_then
+    results = predictor.test(opened.test, loading, left_out, slice=arguments.get("slice"), own=own)
     reporter = Reporter()
     for one in left_out:
         reporter.bad(one)
     return results
+
+
+def _own(predictor: Predictor, metrics: Any) -> OwnMetrics | None:
+    task = TASKS[predictor.schema.task]
+    own = own_metrics(resolved_metrics(metrics), task.name)
+    return OwnMetrics(own, task.name) if own else None
 
 
 def predict_files(run: str | Path, inputs: Any, output: str | Path | None = None, *, model: Any = None) -> list[Bad]:
@@ -239,6 +268,41 @@ def _instead(bad: Bad, schema: Schema) -> str:
         return say("predict.damaged", path=bad.where)
     kinds = ", ".join(f"{f.name} ({say(f'kind.{f.kind}')})" for f in schema.inputs[:5])
     return say("predict.none", kinds=kinds)
+
+
+def look(
+    data: Any = "runs/latest",
+    test: Any = None,
+    *,
+    val: Any = None,
+    sample: Any = None,
+    kind: str | None = None,
+    output: str | Path | None = None,
+    whole: bool = False,
+    **settings: Unpack[SettingsDict],
+) -> Looked:
+    """What danlu understands, before any training: of data, of a run, or of a model. Print the answer to read it.
+
+    Args:
+        data: all that ``train`` takes; or a run, or its folder; or a model: a name, "file.py:Class", a ``model/``
+            folder, an nn.Module, a Predictor.
+        test, val: as for ``train``.
+        sample: for a model: a batch as training has it, x or (x, y) or (a, b, y) or a dict; or "file.py:name" of one.
+            ``look(model, x)`` is the same as ``look(model, sample=x)``.
+        kind: "data", "run" or "model", where the first argument might be several of them.
+        output: where the page goes; without it that of data goes to ``runs/look-NAME.html``.
+        whole: open every image file, and make every sample of a Dataset, not only some of them.
+        settings: as for ``train``; those about data, and ``size`` for a model.
+
+    Raises:
+        DanluError: there is nothing to look at; bad rows and files do not raise, they are listed.
+    """
+    from danlu.looking import Question, answer  # pages and pictures: no training waits for their import
+
+    wanted = make_settings(settings)
+    set_language(wanted.lang)
+    data = data.dir if isinstance(data, Run) else data
+    return answer(Question(data, test, val, sample, kind, output, whole, wanted), load)
 
 
 def demo(kind: str = "image", **settings: Unpack[SettingsDict]) -> Run:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from danlu.batch import rows_of, split_batch
 from danlu.data import order
 from danlu.data.columns import Columns
 from danlu.data.loader import Loader
 from danlu.device import kept_randomness
-from danlu.evaluate import Beside
-from danlu.linear import features, fit
+from danlu.linear import Linear, fit, seen
 from danlu.loaders import make_loader
 from danlu.plan import Plan
 from danlu.tasks import targets_of
@@ -24,24 +22,18 @@ ROWS, ROWS_READ = (
 )  # training rows that it learns from: held in memory, or read once more by the user's code
 
 
-def fit_beside(plan: Plan) -> Beside | None:
-    """The linear model of this run's data, for each head; None where its inputs are no numbers or the task is the
+def fit_beside(plan: Plan) -> dict[str, Linear]:
+    """The linear model of this run's data, for each head; none where its inputs are no numbers or the task is the
     user's own.
     """
     heads = [(i, head) for i, head in enumerate(plan.heads) if head.task.metrics]
-    categories = [len(f.classes) + 1 for f in plan.schema.inputs if f.kind == "category"]
-    sizes = categories if plan.schema.layout == "columns" else []
     if not heads:
-        return None
-
-    def seen(model: nn.Module, batch: Any) -> Tensor | None:
-        args, kwargs, _ = split_batch(model, batch)
-        return features([*args, *kwargs.values()], sizes)
+        return {}
 
     def rows(loader: Loader, most: int) -> Iterator[tuple[Tensor, list[Tensor]]]:
         taken = 0
         for batch in loader:
-            x = seen(plan.model, batch)
+            x = seen(plan.schema, plan.model, batch)
             if x is None:
                 return
             targets = targets_of(plan.heads, split_batch(plan.model, batch)[2])
@@ -60,16 +52,7 @@ def fit_beside(plan: Plan) -> Beside | None:
             models[head.name] = fit(
                 head.task.name, head.schema.outputs, own, [(x, targets[k]) for x, targets in held_out]
             )
-    found = {name: model for name, model in models.items() if model is not None}
-    if not found:
-        return None
-
-    def answer(module: nn.Module, batch: Any) -> dict[str, Tensor]:
-        x = seen(module, batch)
-        assert x is not None
-        return {name: model.answer(x) for name, model in found.items()}
-
-    return answer
+    return {name: model for name, model in models.items() if model is not None}
 
 
 def _training(plan: Plan) -> tuple[Loader, int]:

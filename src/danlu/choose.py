@@ -17,6 +17,7 @@ from danlu.device import Precision
 from danlu.errors import DanluError, nearest
 from danlu.freeze import Body
 from danlu.messages import say
+from danlu.metrics import Own
 from danlu.optim import build_optimizer
 from danlu.schedule import Schedule, build_schedule
 from danlu.settings import Settings, parse_time
@@ -26,6 +27,8 @@ from danlu.types import Choice
 
 TRIAL_BATCHES = 4
 WARMUP = 0.05  # share of all updates
+PHOTOS_SEEN = 60_000  # images of all epochs, each one varied: two to four minutes of two cores at 64 px
+LESS_IS_BETTER = ("loss", "log_loss", "mae", "rmse", "mse")
 BODY_LR = 0.1  # of the head's rate, for weights that were trained before
 
 
@@ -34,6 +37,7 @@ class Decisions:
 
     def __init__(self, before: dict[str, Any], tell: Callable[[Choice], None]) -> None:
         self.before, self.tell, self.made = before, tell, dict(before)
+        self.range_test: list[tuple[float, float]] = []  # (learning rate, loss), where it was made
 
     def choose(self, what: str, make: Callable[[], tuple[Any, str]]) -> Any:
         """The value decided when the run began, or a new one made now: ``make() -> (value, why)``."""
@@ -50,20 +54,41 @@ def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def monitored(settings: Settings, task: Task, heads: Sequence[Head] = (), *, learnt: bool = False) -> str:
-    """The metric that names the best epoch; DL310 for one that this task has not.
+def monitored(
+    settings: Settings, task: Task, own: Sequence[Own] = (), heads: Sequence[Head] = (), *, learnt: bool = False
+) -> tuple[str, bool]:
+    """The metric that names the best epoch, and whether more of it is better.
 
     Of several ``heads`` it is the loss of all together: the weighted one, or the balanced one where the weights are
     ``learnt``, because these move the loss too.
+    DL310 for one that is not measured; DL366 where nothing says which direction is better ("+NAME", "-NAME" do).
     """
     usual = "balanced_loss" if learnt else task.monitor
-    name = (settings.monitor or usual).removeprefix("val/")
+    asked = settings.monitor or usual
+    name = asked.lstrip("+-").removeprefix("val/")
     several = [head.key(metric) for head in heads if head.name for metric in head.task.metrics]
-    known = ["loss", *(["balanced_loss"] if learnt else []), *task.metrics, *several]
+    known = ["loss", *(["balanced_loss"] if learnt else []), *task.metrics, *several, *(one.name for one in own)]
     if name not in known:
         line = nearest(name, known) or usual
         raise DanluError("DL310", where=f"monitor={name!r}", known=", ".join(known), line=line)
-    return name
+    if asked[0] in "+-":
+        return name, asked[0] == "+"
+    users = next((one for one in own if one.name == name), None)
+    if users is None:
+        return name, name.rpartition("/")[2] not in (*LESS_IS_BETTER, "balanced_loss")
+    if users.greater is None:
+        raise DanluError("DL366", where=f"monitor={name!r}", name=name)
+    return name, users.greater
+
+
+def default_batch_size(rows: int) -> int:
+    return 32 if rows < 2_000 else 64 if rows < 20_000 else 128
+
+
+def default_epochs(rows: int, photos: bool = False) -> int:
+    """More of them for ``photos`` that are varied each time they are seen."""
+    usual = min(30, max(10, round(150_000 / rows))) if rows else 10
+    return max(usual, min(100, round(PHOTOS_SEEN / rows))) if rows and photos else usual
 
 
 def choose_batch_size(settings: Settings, data: Data, decisions: Decisions) -> Settings:
@@ -73,8 +98,7 @@ def choose_batch_size(settings: Settings, data: Data, decisions: Decisions) -> S
         if "batch_size" in data.loader:
             return data.loader["batch_size"], say("batch_size.loader")
         rows = len(data.train) if hasattr(data.train, "__len__") else 10_000
-        size = 32 if rows < 2_000 else 64 if rows < 20_000 else 128
-        return size, say("batch_size.rows", rows=f"{rows:,}")
+        return default_batch_size(rows), say("batch_size.rows", rows=f"{rows:,}")
 
     if settings.batch_size is not None:
         return settings
@@ -108,6 +132,7 @@ def make_optimizer(
         optimizer = build_optimizer(spec, model, replace(settings, lr=None), body.names)
         body.apply(model, 0)
         rate, curve = range_test(model, optimizer, few_batches(loader, 100), criterion, Precision())
+        decisions.range_test = curve
         body.thaw(model)
         return rate, say("lr.range_test", steps=len(curve))
 
@@ -191,7 +216,9 @@ def choose_length(
 
     def default() -> tuple[int, str]:
         rows = len(data.train) if per_epoch else 0
-        return (min(30, max(10, round(150_000 / rows))) if rows else 10), say("epochs.rows", rows=f"{rows:,}")
+        photos = decisions.made.get("model") == "resnet_small" and settings.augment != "off"
+        found = default_epochs(rows, photos)
+        return found, say("epochs.photos" if found > default_epochs(rows) else "epochs.rows", rows=f"{rows:,}")
 
     epochs = decisions.choose("epochs", default)
     return epochs * per_epoch if per_epoch else None

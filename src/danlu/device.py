@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -45,6 +46,22 @@ class Precision:
     def scaler(self) -> torch.amp.GradScaler | None:
         """float16 loses small gradients, so the loss is scaled; bfloat16 and float32 need nothing."""
         return torch.amp.GradScaler(self.device) if self.name == "fp16" else None
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: the most that tensors took on a GPU since the last call; elsewhere the process's largest memory so far."""
+    if device.type == "cuda":
+        peak = int(torch.cuda.max_memory_allocated(device))
+        torch.cuda.reset_peak_memory_stats(device)
+        return peak
+    if sys.platform == "win32":
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # kilobytes on Linux
 
 
 def cpu_has_fast_bf16() -> bool:

@@ -13,19 +13,19 @@ from danlu.data.columns import Data
 from danlu.data.duplicates import Copies
 from danlu.errors import DanluError
 from danlu.messages import say
-from danlu.metrics import METRICS
+from danlu.metrics import HEADLINES, METRICS
 from danlu.report.layout import number
 from danlu.report.lines import metric_name
 
-HEADLINES = {"classification": "accuracy", "multilabel": "macro_f1", "regression": "rmse"}
 Z = 1.959963984540054
 UNEQUAL = 20  # the largest class has so many times the rows of the smallest
 COARSE = 0.05  # half an interval's width, of a share
+FEW_COPIES = 0.005  # share of a part's rows: fewer hardly move a figure
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """``told`` holds the code and the texts: DL330 to DL337."""
+    """``told`` holds the code and the texts: DL330 to DL338."""
 
     severity: Literal["warning", "note"]
     told: DanluError
@@ -76,9 +76,10 @@ def doubts_of_data(
     for part in copies:
         here, train = getattr(data, part.part), data.train
         examples = ", ".join(f"{here.name(i)} = {train.name(j)}" for i, j in part.examples[:2])
-        facts = {"count": f"{part.count:,}", "share": f"{part.count / part.rows:.0%}", "examples": examples}
+        share = f"{float(f'{100 * part.count / part.rows:.2g}'):g}%"
+        facts = {"count": f"{part.count:,}", "share": share, "examples": examples}
         told = DanluError("DL336", part.part, part=say(f"doubt.{part.part}"), **facts)
-        found.append(Doubt("warning", told))
+        found.append(Doubt("note" if part.count < FEW_COPIES * part.rows else "warning", told))
     if target is not None and len(classes) > 1 and not weighted:
         counts = [int((target == c).sum()) for c in range(len(classes))]
         there = [(n, name) for n, name in zip(counts, classes) if n]
@@ -92,7 +93,7 @@ def doubts_of_data(
 def doubts_of_results(trained: Trained) -> list[Doubt]:
     """After the test, the most serious first."""
     found = [_guessing(trained), _linear(trained), _disagree(trained), _remembers(trained), _still_improving(trained)]
-    found.append(_few_rows(trained))
+    found += [_worse_group(trained), _few_rows(trained)]
     return [doubt for doubt in found if doubt is not None]
 
 
@@ -125,12 +126,21 @@ def _guessing(trained: Trained) -> Doubt | None:
 
 
 def _linear(trained: Trained) -> Doubt | None:
+    """No better than the linear model, or by so little that their difference on the same rows may be chance."""
     headline = _headline(trained)
     linear = trained.results.get(f"test/{headline[0]}_linear") if headline else None
-    if headline is None or linear is None or not _as_good(headline[0], trained.task, linear, headline[1]):
+    if headline is None or linear is None:
         return None
-    facts = {"metric": trained.named(headline[0]), "value": number(headline[1]), "linear": number(linear)}
-    return Doubt("warning", DanluError("DL331", trained.at(f"test/{headline[0]}"), line=trained.longer, **facts))
+    name = headline[0]
+    facts = {"metric": trained.named(name), "value": number(headline[1]), "linear": number(linear)}
+    if _as_good(name, trained.task, linear, headline[1]):
+        facts["how"] = say("doubt.linear.as_good")
+        return Doubt("warning", DanluError("DL331", trained.at(f"test/{name}"), line=trained.longer, **facts))
+    low, high = (trained.results.get(f"test/{name}_over_linear_{end}") for end in ("low", "high"))
+    if low is None or high is None or low > 0 or high < 0:
+        return None
+    facts["how"] = say("doubt.linear.unsure", low=number(low), high=number(high))
+    return Doubt("warning", DanluError("DL331", trained.at(f"test/{name}"), line=trained.longer, **facts))
 
 
 def _disagree(trained: Trained) -> Doubt | None:
@@ -176,6 +186,25 @@ def _still_improving(trained: Trained) -> Doubt | None:
         return None
     facts = {"metric": trained.named(name), "before": number(before), "after": number(after), "line": trained.longer}
     return Doubt("note", DanluError("DL335", trained.at(f"val/{name}"), **facts))
+
+
+def _worse_group(trained: Trained) -> Doubt | None:
+    """The group of a slice that is most surely worse than the other rows, and how many were compared."""
+    worse = [part for part in trained.results.get("test/slices", ()) if "worse" in part]
+    if not worse:
+        return None
+    worse.sort(key=lambda part: -part["worse"]["by"])
+    first, told = worse[0], worse[0]["worse"]
+    name = told["metric"]
+    figures = {"value": first[name], "low": first[f"{name}_low"], "high": first[f"{name}_high"]}
+    numbers = {k: number(v) for k, v in (figures | {k: told[k] for k in ("rest", "rest_low", "rest_high")}).items()}
+    others = ", ".join(f"{part['column']} = {part['group']}" for part in worse[1:4])
+    also = say("doubt.also_worse", groups=others, count=len(worse) - 1) if others else ""
+    guess = first.get(f"{name}_baseline")
+    also = (say("doubt.group_baseline", baseline=number(guess)) if guess is not None else "") + also
+    facts = {"group": f"{first['column']} = {first['group']}", "rows": f"{first['rows']:,}", "also": also}
+    where, metric, compared = f"test/{name}", metric_name(name), told["compared"]
+    return Doubt("warning", DanluError("DL338", where, metric=metric, compared=compared, **facts, **numbers))
 
 
 def _few_rows(trained: Trained) -> Doubt | None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from danlu.batch import answer_of, forward, returned_loss, rows_of, to_device
 from danlu.device import Precision, kept_randomness
-from danlu.metrics import Meter
+from danlu.metrics import Meter, OwnMetrics
 from danlu.tasks import Criterion, Head, Task, heads_of, outputs_of, targets_of
 from danlu.tasks.criterion import divisor, sums
 from danlu.types import Schema
@@ -158,20 +158,25 @@ def evaluate(
     keep: bool = False,
     scale: Any = "",
     linear: Beside | None = None,
+    own: OwnMetrics | None = None,
 ) -> Evaluation:
     """The task's metrics and the loss over everything the loader gives.
 
     ``scale`` says what the outputs are where there is no loss to tell (see ``tasks.scales_of``).
     ``keep`` returns all predictions and targets too (the test set's file, intervals); many of them lie in a file, so
-    that memory stays constant. ``linear`` answers the same inputs (their features), to stand beside the model.
-    Models that draw random numbers are given the same ones at every evaluation, and training's are put back.
+    that memory stays constant. ``linear`` answers the same inputs (their features), to stand beside the model; ``own``
+    are the user's metrics. Models that draw random numbers are given the same ones at every evaluation, and training's
+    are put back.
     """
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     precision = precision or Precision(device=device.type)
     every = heads_of(schema, scale or loss) if schema.heads else (Head("", schema, task, scale or loss),)
-    heads = [_Seen(head, absent=schema.origin == "table") for head in every if head.task.metrics]
+    absent = schema.origin == "table"
+    heads = [_Seen(head, own, absent=absent) for head in every if head.task.metrics or own is not None]
     tally = Tally(loss)
     rows = 0
+    if own is not None:
+        own.start(device)
     with kept_randomness(seed=0), evaluating(model):
         for batch in loader:
             count = rows_of(batch)
@@ -191,8 +196,8 @@ def evaluate(
                 seen.add(answers[name], targets[name], beside.get(name), keep=keep)
     metrics = tally.means()
     for seen in heads:
-        metrics |= {seen.head.key(name): value for name, value in seen.meter.compute().items()}
-    kept = {seen.head.name: seen.evaluation(rows) for seen in heads}
+        metrics |= {seen.head.key(name): value for name, value in seen.computed().items()}
+    kept = {seen.head.name: seen.evaluation(rows) for seen in heads if keep and seen.head.task.metrics}
     alone = kept.pop("", None)
     return replace(alone, metrics=metrics) if alone is not None else Evaluation(metrics, rows, heads=kept)
 
@@ -200,14 +205,16 @@ def evaluate(
 class _Seen:
     """What is gathered of one head while the batches come; ``absent``: rows may lack its target."""
 
-    def __init__(self, head: Head, *, absent: bool) -> None:
-        self.head, self.absent = head, absent and bool(head.name)
+    def __init__(self, head: Head, own: OwnMetrics | None, *, absent: bool) -> None:
+        self.head, self.own, self.absent = head, own, absent and bool(head.name)
         self.meter = Meter(head.task.metrics, head.schema.outputs)
         self.kept = (Kept(), Kept(), Kept())
 
     def add(self, output: Any, target: Any, linear: Tensor | None, *, keep: bool) -> None:
         decoded, truth = self.head.decoded(output), self.head.target(target)
-        if keep:
+        if self.own is not None:
+            self.own.update(decoded, truth)
+        if (keep and self.head.task.metrics) or (self.own is not None and self.own.whole):
             for part, value in zip(self.kept, (decoded, truth, linear)):
                 if value is not None:
                     part.add(value)
@@ -215,6 +222,15 @@ class _Seen:
             known = truth_known(truth)
             decoded, truth = decoded[known], truth[known]
         self.meter.update(decoded, truth)
+
+    def computed(self) -> dict[str, float]:
+        """The task's metrics, and the user's."""
+        found = self.meter.compute() if self.head.task.metrics else {}
+        if self.own is not None:
+            decoded, target, _ = (part.tensor() for part in self.kept)  # ordinary tensors, outside inference mode
+            with kept_randomness(seed=0):
+                found |= self.own.compute(decoded, target)
+        return found
 
     def evaluation(self, rows: int) -> Evaluation:
         decoded, target, linear = (part.tensor() for part in self.kept)

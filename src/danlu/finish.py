@@ -19,11 +19,12 @@ from danlu.data.columns import Columns
 from danlu.data.seeded import name_of
 from danlu.device import kept_randomness
 from danlu.doubts import Doubt, Trained, doubts_of_results, of_head
-from danlu.evaluate import Beside, Evaluation, truth_known
+from danlu.evaluate import Evaluation, truth_known
+from danlu.linear import Linear, beside, tensors_of
 from danlu.lookup import first_line, is_reference
 from danlu.messages import say, spoken
 from danlu.plan import Plan
-from danlu.predict import test_results
+from danlu.predict import by_group, test_results
 from danlu.report import events
 from danlu.report.card import model_card
 from danlu.session import Session, monitor
@@ -42,18 +43,22 @@ def finish(session: Session) -> dict[str, Any]:
     best = next((e for e in session.history if e["epoch"] == session.best.epoch), None)
     if best is not None:
         results |= {k: v for k, v in best["metrics"].items() if k.startswith("val/")}
-    tested = None
+    tested, cheap = None, plan.test_loader is not None or isinstance(plan.data.train, Columns)  # else read once more
+    plan.trivial, plan.linear = trivial, _linear(session) if cheap else {}
     if plan.test_loader is not None:
-        tested = session.evaluate("test", keep=True, linear=_beside(session))
+        answers = beside(plan.linear, plan.schema) if plan.linear else None
+        tested = session.evaluate("test", keep=True, linear=answers)
         for name, value in tested.metrics.items():
             session.scalars.scalar(f"test/{name}", value, session.progress.step)
-        results |= test_results(plan.heads, tested, trivial)
+        results |= test_results(plan.heads, tested, trivial, plan.own)
+        results |= by_group(plan.settings.slice, plan.test_loader, plan.heads, tested, trivial)
         write_predictions(session, tested)
     config = {**plan.model_config, "monitor": monitor(plan)[0]}
     if trivial:
         known = {name: answer.tolist() for name, answer in trivial.items()}
         config["trivial"] = known if plan.schema.heads else known[""]
-    save_model(session.folder.model, plan.model, config, plan.schema)
+    small = tensors_of(plan.linear) if plan.linear else None
+    save_model(session.folder.model, plan.model, config, plan.schema, small)
     session.folder.write_text("README.md", model_card(session.folder.path.name, plan.schema, config, results))
     for doubt in _doubts(session, results):
         session.doubt(doubt)
@@ -128,14 +133,14 @@ def _from_files(session: Session) -> bool:
     )
 
 
-def _beside(session: Session) -> Beside | None:
-    """The linear model; without it where the user's code fails on being read once more: the training is not lost."""
+def _linear(session: Session) -> dict[str, Linear]:
+    """The linear model of each head; none where the user's code fails on being read once more: no training is lost."""
     try:
         return fit_beside(session.plan)
     except Exception as error:
         session.folder.note(traceback.format_exc())
         session.reporter.notice(say("linear.failed", error=first_line(error)))
-        return None
+        return {}
 
 
 def next_commands(session: Session) -> list[str]:

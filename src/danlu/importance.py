@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from danlu.batch import answer_of, to_device
+from danlu.data.mixed import meaning
 from danlu.device import kept_randomness
 from danlu.evaluate import evaluating
 from danlu.metrics import Z
@@ -64,6 +65,9 @@ def permutation_importance(
 def _shuffled(inputs: Inputs, group: Group, order: Tensor) -> Inputs:
     changed = list(inputs)
     for which in {which for which, _ in group}:
+        if inputs[which].ndim == 1:  # one column asked for by its name
+            changed[which] = inputs[which].index_select(0, order.to(inputs[which].device))
+            continue
         columns = torch.tensor([column for other, column in group if other == which], device=inputs[which].device)
         moved = inputs[which].index_select(1, columns).index_select(0, order.to(columns.device))
         changed[which] = inputs[which].index_copy(1, columns, moved)
@@ -119,6 +123,8 @@ def groups_of(schema: Schema) -> dict[str, Group]:
     For the layouts "columns" (numbers with flags behind them, category codes) and "matrix" (numbers, flags, one-hot
     categories); see ``danlu.data.encode.prepare_table``.
     """
+    if schema.layout == "mixed":
+        return _groups_of_parts(schema)
     numbers = [f for f in schema.inputs if f.kind == "number"]
     flagged = [f.name for f in numbers if f.missing]
     groups: dict[str, Group] = {}
@@ -132,4 +138,22 @@ def groups_of(schema: Schema) -> dict[str, Group]:
         else:
             groups[f.name] = tuple((0, start + k) for k in range(len(f.classes)))
             start += len(f.classes)
+    return {f.name: groups[f.name] for f in schema.inputs if f.name in groups}
+
+
+def _groups_of_parts(schema: Schema) -> dict[str, Group]:
+    """The same of a table with images: an image (B, C, H, W) with all its channels, what lies in the blocks, and what
+    the model asked for by name (a tensor (B,) counts as one column). What the model does not get has no worth.
+    """
+    by_kind = {kind: [f for f in schema.inputs if f.kind == kind] for kind in ("image", "number", "category")}
+    table = groups_of(replace(schema, layout="columns"))
+    groups: dict[str, Group] = {}
+    for which, (kind, i) in enumerate(meaning(schema)):
+        if kind == "block":
+            found = {f.name: tuple((which, k) for _, k in table[f.name]) for f in by_kind[("number", "category")[i]]}
+        else:
+            field = by_kind[kind][i]
+            found = {field.name: tuple((which, k) for k in range(field.shape[0] if kind == "image" else 1))}
+        for name, columns in found.items():
+            groups[name] = (*groups.get(name, ()), *columns)
     return {f.name: groups[f.name] for f in schema.inputs if f.name in groups}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isqrt
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+
+from danlu.batch import split_batch
+from danlu.types import Schema
 
 FEATURES = 1024
 SHRINKAGES = (0.001, 0.01, 0.1, 0.5)  # tried on the validation rows
@@ -32,6 +36,61 @@ class Linear:
             return scores.softmax(1)
         return scores if self.task == "regression" else scores.clamp(EPS, 1 - EPS)
 
+    def tensors(self) -> dict[str, Tensor]:
+        """What a file keeps of it; ``restored`` makes it again."""
+        return {"shift": self.shift, "scale": self.scale, "weight": self.weight, "bias": self.bias}
+
+
+def restored(task: str, tensors: Mapping[str, Tensor]) -> Linear | None:
+    """The model that ``Linear.tensors`` tells of; None where they are not of one size."""
+    if set(tensors) != {"shift", "scale", "weight", "bias"} or tensors["weight"].ndim != 2:
+        return None
+    rows, columns = tensors["weight"].shape
+    fits = tensors["shift"].shape == tensors["scale"].shape == (rows,) and tensors["bias"].shape == (columns,)
+    return Linear(task, *(tensors[k] for k in ("shift", "scale", "weight", "bias"))) if fits else None
+
+
+def seen(schema: Schema, model: nn.Module, batch: Any) -> Tensor | None:
+    """The features of a batch that is ready for ``model``."""
+    categories = [len(f.classes) + 1 for f in schema.inputs if f.kind == "category"]
+    args, kwargs, _ = split_batch(model, batch)
+    return features(
+        [*args, *kwargs.values()], categories if schema.layout == "columns" or "categories" in schema.parts else []
+    )
+
+
+def tensors_of(linear: Mapping[str, Linear]) -> dict[str, Tensor]:
+    """What a file keeps of the linear model of each head; ``restored_of`` makes them again."""
+    found = {}
+    for head, model in linear.items():
+        found |= {f"{head}/{name}" if head else name: tensor for name, tensor in model.tensors().items()}
+    return found
+
+
+def restored_of(schema: Schema, tensors: Mapping[str, Tensor]) -> dict[str, Linear]:
+    """The linear model of each head that ``tensors_of`` tells of."""
+    if not schema.heads:
+        alone = restored(schema.task, tensors)
+        return {"": alone} if alone is not None else {}
+    found = {}
+    for head in schema.heads:
+        own = {k.removeprefix(f"{head}/"): tensor for k, tensor in tensors.items() if k.startswith(f"{head}/")}
+        model = restored(schema.head(head).task, own)
+        if model is not None:
+            found[head] = model
+    return found
+
+
+def beside(linear: Mapping[str, Linear], schema: Schema) -> Callable[[nn.Module, Any], dict[str, Tensor]]:
+    """What answers the batches of a test beside the model itself: ``(model, batch) -> answers by head``."""
+
+    def answer(module: nn.Module, batch: Any) -> dict[str, Tensor]:
+        x = seen(schema, module, batch)
+        assert x is not None
+        return {head: model.answer(x) for head, model in linear.items()}
+
+    return answer
+
 
 def features(inputs: Sequence[object], categories: Sequence[int] = ()) -> Tensor | None:
     """A batch's inputs as one float32 matrix (B, D), D ≤ 1,024; None where they are no numbers of one size.
@@ -41,6 +100,7 @@ def features(inputs: Sequence[object], categories: Sequence[int] = ()) -> Tensor
     where they do not fit. Other integers (words, ids) are no quantities.
     """
     found: list[Tensor] = []
+    wide = sum(isinstance(part, Tensor) and part.is_floating_point() for part in inputs)
     for part in inputs:
         if not isinstance(part, Tensor) or part.is_complex() or not part.ndim:
             return None
@@ -49,7 +109,7 @@ def features(inputs: Sequence[object], categories: Sequence[int] = ()) -> Tensor
                 return None
             found += _one_hot(part, categories, FEATURES - sum(f.shape[1] for f in found))
             continue
-        found.append(_small(part.detach().float().cpu(), FEATURES // max(1, len(inputs) if not categories else 1)))
+        found.append(_small(part.detach().float().cpu(), FEATURES // max(1, wide if categories else len(inputs))))
     return torch.cat(found, 1) if found and sum(f.shape[1] for f in found) else None
 
 

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.utils.data import Subset, TensorDataset
+from torch.utils.data import IterableDataset, Subset, TensorDataset
 
 from danlu.choose import Decisions, has_length
 from danlu.data.columns import Columns, Data
 from danlu.data.loader import Loader
 from danlu.device import pick_device
+from danlu.errors import DanluError
 from danlu.messages import say
 from danlu.settings import Settings
+from danlu.tasks import Task
+from danlu.types import Choice, Schema
 
 EVAL_BYTES = 4 * 2**20  # inputs of one evaluation batch
 
 
 Part = Literal["train", "val", "test"]
+Tell = Callable[[Choice], None]
 HELD_OUT: tuple[Part, ...] = ("val", "test")
 
 
@@ -30,7 +34,7 @@ def make_loader(part: Part, data: Data, settings: Settings) -> Loader:
     dataset, own = getattr(data, part), part in data.held_out
     brought = dict(data.held_out.get(part, data.loader))
     options: dict[str, Any] = {"seed": settings.seed, "on_bad": settings.on_bad, "bad_limit": settings.bad_limit}
-    counted_once = part != "train" and isinstance(dataset, torch.utils.data.IterableDataset)
+    counted_once = part != "train" and isinstance(dataset, IterableDataset)
     workers = 0 if counted_once else settings.workers  # each of several would give every row of an iterable
     if workers is not None:
         brought["num_workers"] = workers
@@ -56,7 +60,7 @@ def make_loader(part: Part, data: Data, settings: Settings) -> Loader:
     if "batch_sampler" not in brought:
         brought["batch_size"] = size
         if "sampler" not in brought and "shuffle" not in brought:
-            brought["shuffle"] = not isinstance(dataset, torch.utils.data.IterableDataset)
+            brought["shuffle"] = not isinstance(dataset, IterableDataset)
     return Loader(dataset, **brought, **options)
 
 
@@ -88,3 +92,37 @@ def without_lonely_row(
     shorter = make_loader("train", replace(data, loader={**data.loader, "drop_last": True}), settings)
     shorter.check = loader.check
     return shorter
+
+
+def weigh_classes(loader: Loader, data: Data, task: Task, schema: Schema, settings: Settings, tell: Tell) -> None:
+    """``class_weights="sampled"``: the loader draws every class equally often. What weights or draws cost is told.
+
+    Raises DL367 where rows cannot be drawn by class, DL229 where the classes of the training rows are not known.
+    """
+    if not isinstance(settings.class_weights, str):
+        return
+    known = data.targets("train") if schema.targets else None
+    if settings.class_weights == "sampled":
+        own: list[str] = [name for name in ("sampler", "batch_sampler") if name in data.loader]
+        own += ["shuffle=False"] if data.loader.get("shuffle") is False else []
+        if task.name != "classification" or own or isinstance(data.train, IterableDataset):
+            key = "task" if task.name != "classification" else "order" if own else "iterable"
+            why = say(f"sampled.not.{key}", task=task.name, names=", ".join(own))
+            raise DanluError("DL367", where='class_weights="sampled"', why=why)
+        if known is None or len(known) != len(data.train):
+            raise DanluError("DL229", where='class_weights="sampled"')
+    if task.name != "classification" or known is None:
+        return
+    labels = task.target(known, schema).cpu()
+    if settings.class_weights == "sampled":
+        loader.draw_equally(labels)
+    counts = torch.bincount(labels[labels >= 0]).tolist()
+    there = [(n, schema.classes[k] if k < len(schema.classes) else str(k)) for k, n in enumerate(counts) if n]
+    if len(there) < 2:
+        return
+    (fewest, rare), (most, common) = min(there), max(there)
+    each = len(labels) / len(there)  # rows of each class in an epoch
+    facts = {"rare": rare, "rows": f"{fewest:,}", "common": common, "unseen": f"{max(0.0, 1 - each / most):.0%}"}
+    times = each / fewest if settings.class_weights == "sampled" else most / fewest
+    why = say(f"class_weights.{settings.class_weights}", times=f"{times:,.3g}", **facts)
+    tell(Choice("class_weights", settings.class_weights, why))

@@ -16,6 +16,8 @@ from danlu.device import Precision
 from danlu.errors import DanluError
 from danlu.guard import Guard, NotFinite, norm_to_clip
 from danlu.lean import clear
+from danlu.optim import build_optimizer
+from danlu.settings import Settings
 from danlu.tasks.criterion import divisor, one_loss, sums
 from danlu.types import Epoch, Stepped
 
@@ -78,6 +80,8 @@ def step(
     Returns:
         The loss, a detached 0-d tensor on the model's device: the mean over the samples.
     """
+    if not hasattr(optimizer, "param_groups"):  # a name: its state would be lost with every update
+        raise DanluError("DL368", where=f"optimizer={optimizer!r}", got=type(optimizer).__name__)
     clear(optimizer)
     plain = loss is None or (callable(loss) and not isinstance(loss, type))
     criterion: Callable[..., Any] | None = loss if plain else one_loss(loss)  # type: ignore[assignment]
@@ -123,7 +127,7 @@ def steps(
     model: nn.Module,
     loader: Iterable[Any],
     loss: Loss,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Any,
     *,
     epochs: int | None = None,
     steps: int | None = None,
@@ -144,6 +148,7 @@ def steps(
     The model may be evaluated or changed between events; its train/eval flags are set back before the next update.
 
     Args:
+        optimizer: one over the model's parameters; or a name, a class or ``factory(params)``, at its default rate.
         loader: any iterable of batches, read once an epoch: a danlu or torch loader, a list.
         accumulate: batches an update; gradients are those of the mean over all their samples.
         progress: goes on from there, and is kept up to date; with ``loader.load_state_dict`` this resumes a run.
@@ -152,6 +157,8 @@ def steps(
     """
     progress = progress or Progress()
     loss = one_loss(loss)
+    if step is danlu_step and not hasattr(optimizer, "param_groups"):
+        optimizer = build_optimizer(optimizer, model, Settings())
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     options: dict[str, Any] = {}
     if step is danlu_step:

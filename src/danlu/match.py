@@ -16,12 +16,15 @@ from danlu.choose import Decisions, monitored
 from danlu.data.columns import Columns, Data
 from danlu.data.loader import Loader
 from danlu.data.seeded import name_of
+from danlu.device import Precision
 from danlu.errors import DanluError
-from danlu.evaluate import answers_of
+from danlu.evaluate import answers_of, evaluate
 from danlu.freeze import Body, find_body, last_layer
 from danlu.loop import row_names
 from danlu.messages import say
-from danlu.pretrained import Pretrained, fill_in
+from danlu.metrics import OwnMetrics
+from danlu.models.mixed import Mixed
+from danlu.pretrained import Filled, Pretrained, fill_in
 from danlu.settings import Settings
 from danlu.several import with_heads
 from danlu.tasks import Criterion, Head, Task
@@ -36,8 +39,8 @@ def begin(
     """The weights laid into the model, told, and which of its parameters are head and body."""
     if pretrained is None:
         return find_body(model, (), settings.freeze)
-    filled = fill_in(model, pretrained, schema.classes)
-    body = find_body(model, filled.new, settings.freeze)
+    filled, new = _fill(model, pretrained, schema.classes)
+    body = find_body(model, new, settings.freeze)
     if not decisions.before:
         decisions.tell(filled.choice(pretrained.source))
         layers = ", ".join(sorted(last_layer(model)))
@@ -46,13 +49,25 @@ def begin(
     return body
 
 
+def _fill(model: nn.Module, pretrained: Pretrained, classes: tuple[str, ...]) -> tuple[Filled, frozenset[str]]:
+    """Weights of an image model go into the trunk of one for tables with images; the names of what stays random."""
+    if not isinstance(model, Mixed) or any(name.startswith("trunk.") for name in pretrained.tensors):
+        filled = fill_in(model, pretrained, classes)
+        return filled, filled.new
+    filled = fill_in(model.trunk, pretrained, ())
+    inside = {f"trunk.{name}" for name in filled.new}
+    return filled, frozenset(n for n, _ in model.named_parameters() if n in inside or not n.startswith("trunk."))
+
+
 def make_model(spec: Any, schema: Schema, decisions: Decisions) -> tuple[nn.Module, dict[str, Any]]:
     """The module, and what load() needs to make it again; a user's own class is only named there, never imported."""
     if spec is None:
         spec = decisions.choose("model", lambda: models.default_name(schema))
     if isinstance(spec, str):
-        arguments = models.arguments(spec, schema)
-        return models.build(spec, arguments), {"name": spec, "arguments": arguments}
+        name, arguments = models.named(spec, schema)
+        if name != spec:  # an image model asked for on a table that has more than one image
+            decisions.choose("model", lambda: (name, say("model.trunk", trunk=spec)))
+        return models.build(name, arguments), {"name": name, "arguments": arguments}
     if isinstance(spec, type):
         module = models.instantiate(spec, schema)
     elif isinstance(spec, nn.Module):
@@ -124,7 +139,7 @@ def _criterion(
             decisions.tell(Choice("missing targets", told, say("heads.missing")))
         decisions.tell(_weights(found, schema, settings))
         example = next((h.key(h.task.monitor) for h in tasks.heads_of(schema) if h.task.metrics), "loss")
-        name = monitored(settings, task, tasks.heads_of(schema), learnt=found.learnt is not None)
+        name, _ = monitored(settings, task, heads=tasks.heads_of(schema), learnt=found.learnt is not None)
         if not settings.monitor:
             kind = "learnt" if found.learnt is not None else "fixed"
             decisions.tell(Choice("monitor", name, say(f"heads.monitor.{kind}", example=example)))
@@ -152,6 +167,27 @@ def _weights(criterion: Criterion, schema: Schema, settings: Settings) -> Choice
     standard = any(f.kind == "number" and f.std for f in schema.targets)
     why = [say("heads.weights.equal")] + ([say("heads.weights.standard")] if standard else [])
     return Choice("loss weights", shown, "; ".join(why))
+
+
+def try_metrics(
+    own: OwnMetrics,
+    model: nn.Module,
+    loader: Loader,
+    task: Task,
+    schema: Schema,
+    criterion: Criterion | None,
+    precision: Precision,
+) -> None:
+    """The user's metrics tried before training: on one batch, and where one fails on that, on the whole part.
+
+    DL365 with the user's line for one that fails there too. A batch may lack a class that a metric needs.
+    """
+    for batches in (few_batches(loader, 1), loader if loader.fixed else few_batches(loader, 50)):
+        evaluate(model, batches, task, schema, criterion, precision=precision, own=own)
+        if not own.failures:
+            return
+    name, (where, reason) = next(iter(own.failures.items()))
+    raise DanluError("DL365", where=where or f"metrics: {name}", name=name, why=reason)
 
 
 def _row_of_first_batch(loader: Loader) -> Callable[[int], str]:

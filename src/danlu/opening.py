@@ -77,7 +77,7 @@ def open_session(asked: Asked, run: str | Path | None) -> Iterator[Session]:
             session.restore(found)
         elif began:
             folder.cut(session.lines_before_training())
-        reporter.start(replace(facts, step=session.progress.step))
+        reporter.start(replace(facts, step=session.progress.step), finished=session.is_last())
         folder.point_latest()
         try:
             yield session

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from danlu import models, optim, tasks
 from danlu.choose import (
@@ -25,21 +25,25 @@ from danlu.choose import (
 )
 from danlu.data import load_data
 from danlu.data.columns import Data
+from danlu.data.groups import check_slice
 from danlu.data.loader import Loader
 from danlu.data.normalise import image_input, scaled
 from danlu.device import Precision, pick_device, seed_everything
 from danlu.ema import Ema
 from danlu.errors import DanluError
 from danlu.freeze import Body
-from danlu.loaders import HELD_OUT, make_loader, share_limit, without_lonely_row
+from danlu.linear import Linear
+from danlu.loaders import HELD_OUT, make_loader, share_limit, weigh_classes, without_lonely_row
 from danlu.lookup import is_reference, resolve
-from danlu.match import begin, make_model, try_one_batch
+from danlu.match import begin, make_model, try_metrics, try_one_batch
 from danlu.messages import say
+from danlu.metrics import OwnMetrics, own_metrics
 from danlu.pretrained import Pretrained, find, tell_images
 from danlu.schedule import Schedule
 from danlu.settings import Settings, make_settings
 from danlu.tasks import Criterion, Head, Task
 from danlu.types import Choice, Schema, TaskName
+from danlu.vary import choose_augment
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Asked:
     loss: Any = None
     optimizer: Any = None
     settings: Settings = field(default_factory=Settings)
+    metrics: Any = None
 
 
 @dataclass
@@ -80,6 +85,10 @@ class Plan:
     epochs: int | None
     limit: int | None  # updates after which the loop ends even inside an epoch (steps=, time=)
     total_steps: int | None
+    own: OwnMetrics | None = None  # the user's metrics
+    range_test: list[tuple[float, float]] = field(default_factory=list)  # lr="auto" of a new run: (rate, loss)
+    trivial: dict[str, Tensor] = field(default_factory=dict)  # at the end: what ignoring the input answers, by head,
+    linear: dict[str, Linear] = field(default_factory=dict)  # and the linear model, by head
     chosen: dict[str, Any] = field(default_factory=dict)  # measured or defaulted once; a resumed run reuses them
 
     @property
@@ -93,11 +102,15 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     decisions = Decisions(chosen, tell)
     settings = asked.settings
     device = pick_device(settings.device)
+    seed_everything(settings.seed)  # a file that is run for a name in it may make the model itself
     wanted_model, loss, wanted_optimizer = (_resolved(spec) for spec in (asked.model, asked.loss, asked.optimizer))
     _check_names(wanted_model, loss, wanted_optimizer)
     _check_freeze(wanted_model, settings)
     pretrained = find(wanted_model, settings.weights)
     data, settings = _open(asked, settings, wanted_model, pretrained, decisions)
+    check_slice(settings.slice, data.test, data.schema)
+    if settings.slice is not None and data.test is None and not chosen:
+        tell(Choice("slice", say("slice.no_test"), say("slice.no_test.why")))
     settings = choose_workers(choose_batch_size(settings, data, decisions), data, decisions)
 
     seed_everything(settings.seed)
@@ -108,9 +121,13 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     model.to(device)
     loader = make_loader("train", data, settings)
     schema, task, criterion = try_one_batch(loss, settings, schema, model, loader, data, decisions)
+    own = own_metrics(resolved_metrics(asked.metrics), task.name)
+    if own and schema.heads:
+        raise DanluError("DL264", "metrics", what=say("heads.not.metrics"), heads=", ".join(schema.heads))
     learnt = criterion is not None and criterion.learnt is not None
-    monitored(settings, task, tasks.heads_of(schema, criterion), learnt=learnt)
+    monitored(settings, task, own, tasks.heads_of(schema, criterion), learnt=learnt)
     loader = without_lonely_row(loader, model, data, settings, decisions)
+    weigh_classes(loader, data, task, schema, settings, _silent if chosen else tell)
 
     optimizer, settings = make_optimizer(wanted_optimizer, settings, model, body, loader, criterion, decisions)
     ema = Ema(model, settings.ema) if settings.ema is not None else None  # over the body too: it may be thawed
@@ -120,9 +137,14 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     precision = pick_precision(settings, model, optimizer, loader, criterion, device, decisions)
     steps_per_epoch = math.ceil(len(loader) / settings.accumulate) if has_length(loader) else None
     total = choose_length(settings, steps_per_epoch, model, optimizer, loader, criterion, precision, data, decisions)
+    if total is not None and steps_per_epoch:
+        loader.augment = choose_augment(settings, data, schema, total / steps_per_epoch, decisions)
     held_out = {part: make_loader(part, data, settings) for part in HELD_OUT if getattr(data, part) is not None}
     share_limit((loader, *held_out.values()))
     limit = total if settings.steps is not None or settings.time is not None else None
+    users = OwnMetrics(own, task.name) if own else None
+    if users is not None and settings.check and not chosen:
+        try_metrics(users, model, held_out.get("val") or loader, task, schema, criterion, precision)
     if settings.accumulate > 1 and not chosen and (norm := batch_norm(model)):
         tell(Choice("accumulate", str(settings.accumulate), say("accumulate.batch_norm", layer=norm)))
     return Plan(
@@ -147,6 +169,8 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
         epochs=None if limit else settings.epochs or decisions.made.get("epochs"),
         limit=limit,
         total_steps=total,
+        own=users,
+        range_test=decisions.range_test,
         chosen=decisions.made,
     )
 
@@ -160,8 +184,14 @@ def _open(
     if by_weights and expected is not None:
         settings = replace(settings, size=expected.size)
     own_model = model is not None and not isinstance(model, str)
-    data = load_data(asked.data, asked.test, asked.val, settings, layout=models.layout_of(model), own_model=own_model)
+    if settings.size is None and "size" in decisions.before:  # decided by the device that the run began on
+        settings = replace(settings, size=decisions.before["size"])
+    layout, asks = models.layout_of(model), models.asked_by(model)
+    data = load_data(asked.data, asked.test, asked.val, settings, layout=layout, own_model=own_model, asks=asks)
     given = scaled(data, expected.mean, expected.std) if expected is not None else None
+    image = image_input(data.schema) if data.schema.origin == "images" else None
+    if settings.size is None and image is not None and image.shape[1] == image.shape[2]:
+        decisions.made["size"] = image.shape[1]
     if not decisions.before:
         for choice in data.choices:
             decisions.tell(replace(choice, why=say("size.weights")) if by_weights and choice.what == "size" else choice)
@@ -176,12 +206,13 @@ def open_again(arguments: dict[str, Any], module: nn.Module, schema: Schema) -> 
     settings = make_settings({k: v for k, v in arguments.items() if k in names})
     model = arguments.get("model")
     own = isinstance(model, str) and is_reference(model)
-    layout = models.layout_of(module if own else model)
+    layout, asks = models.layout_of(module if own else model), models.asked_by(module if own else model)
     given = (arguments["data"], arguments.get("test"), arguments.get("val"))
-    image = image_input(schema) if settings.weights is not None else None  # then the weights may have set its scale
-    if image is not None and image.shape[1] == image.shape[2]:
-        settings = replace(settings, size=image.shape[1])
-    data = load_data(*given, settings, layout=layout, own_model=own)
+    seen = image_input(schema)
+    image = seen if settings.weights is not None else None  # then the weights may have set its scale
+    if seen is not None and (image or schema.origin == "images") and seen.shape[1] == seen.shape[2]:
+        settings = replace(settings, size=seen.shape[1])
+    data = load_data(*given, settings, layout=layout, own_model=own, asks=asks)
     return (scaled(data, image.mean, image.std) if image is not None and image.mean else None) or data
 
 
@@ -197,6 +228,19 @@ def _check_freeze(model: Any, settings: Settings) -> None:
     if settings.freeze != "none" and settings.weights is None and (model is None or isinstance(model, str)):
         name = model or say("model.chosen")
         raise DanluError("DL286", where=f"freeze={settings.freeze!r}", freeze=settings.freeze, name=name)
+
+
+def _silent(choice: Choice) -> None:
+    """A run that goes on has told its choices before."""
+
+
+def resolved_metrics(spec: Any) -> Any:
+    """The objects that "file.py:name" stands for, one or several."""
+    if isinstance(spec, (list, tuple)):
+        return [resolved_metrics(one) for one in spec]
+    if isinstance(spec, str) and not is_reference(spec):
+        raise DanluError("DL362", where=f"metrics={spec!r}", got=repr(spec))
+    return _resolved(spec)
 
 
 def _resolved(spec: Any) -> Any:

@@ -13,12 +13,17 @@ from torch.utils.data import IterableDataset
 
 from danlu import metrics
 from danlu.batch import answer_of, to_device
+from danlu.data.groups import check_slice, groups_of
 from danlu.data.loader import Loader
 from danlu.data.raw import RawBatch, raw_batches
 from danlu.device import Precision, kept_randomness
 from danlu.errors import DanluError
 from danlu.evaluate import Evaluation, answers_of, evaluate, evaluating
+from danlu.linear import Linear, beside
 from danlu.messages import say
+from danlu.metrics import HEADLINES, OwnMetrics
+from danlu.report.terminal import Reporter
+from danlu.slices import sliced
 from danlu.tasks import TASKS, Head, heads_of
 from danlu.types import Bad, Prediction, Schema
 
@@ -35,18 +40,24 @@ class Predictor:
     precision: Precision = field(default_factory=Precision)
     trivial: Any = ()  # what a model that learnt nothing would answer, see metrics.trivial_answer; or a dict by head
     max_pixels: int = 100_000_000
+    linear: Mapping[str, Linear] = field(default_factory=dict)  # what stands beside each head in a test
+    told: set[str] = field(default_factory=set, repr=False, compare=False)  # what was said of inputs, once
 
     def predict(self, inputs: Any, *, batch_size: int = BATCH) -> list[Prediction]:
         """One answer for each input, in order.
 
         ``inputs``: paths of images, a folder or a table; rows as dicts; a DataFrame; arrays or tensors ``(N, …)``
-        or one sample without the first dimension; PIL images. Prepared as in training. An unreadable one raises.
+        or one sample without the first dimension; PIL images. Prepared as in training. An unreadable one raises;
+        categories that training never saw are counted and told, the first time.
         """
         answers: list[Prediction] = []
         for raw, found in self.stream(inputs, batch_size=batch_size):
             if raw.bad:
                 raise DanluError("DL308", raw.bad[0].where, reason=raw.bad[0].why, line=say("predict.skips"))
             answers += found
+            if raw.note and "unseen" not in self.told:
+                self.told.add("unseen")
+                Reporter().notice(raw.note)
         return answers
 
     def stream(self, inputs: Any, *, batch_size: int = BATCH) -> Iterator[tuple[RawBatch, list[Prediction]]]:
@@ -75,13 +86,21 @@ class Predictor:
             return run(*to_device(tuple(tensors), device))
 
     def test(
-        self, dataset: Any, brought: dict[str, Any] | None = None, left_out: list[Bad] | None = None
+        self,
+        dataset: Any,
+        brought: dict[str, Any] | None = None,
+        left_out: list[Bad] | None = None,
+        *,
+        slice: Any = None,
+        own: OwnMetrics | None = None,
     ) -> dict[str, Any]:
         """``test/<metric>`` with interval and baseline on a dataset whose samples are ready for the model.
 
         ``brought``: arguments of its loader. With ``on_bad="skip"`` among them, samples that cannot be read are left
-        out, and told in ``left_out``.
+        out, and told in ``left_out``. ``slice``: see ``Settings.slice``; the groups come in ``test/slices``.
+        ``own``: further metrics, see ``metrics.own``.
         """
+        check_slice(slice, dataset, self.schema)
         kept = ("batch_size", "collate_fn", "num_workers", "sampler", "batch_sampler", "on_bad", "bad_limit")
         options = {k: v for k, v in (brought or {}).items() if k in kept}
         if isinstance(dataset, IterableDataset):
@@ -91,13 +110,26 @@ class Predictor:
         loader = Loader(dataset, **options, seed=0)
         task = TASKS[self.schema.task]
         tested = evaluate(
-            self.module, loader, task, self.schema, None, precision=self.precision, keep=True, scale=self.scale
+            self.module,
+            loader,
+            task,
+            self.schema,
+            None,
+            precision=self.precision,
+            keep=True,
+            scale=self.scale,
+            own=own,
+            linear=beside(self.linear, self.schema) if self.linear else None,
         )
+        if own is not None and own.failures:
+            name, (where, reason) = next(iter(own.failures.items()))
+            raise DanluError("DL365", where=where or f"metrics: {name}", name=name, why=reason)
         if left_out is not None:
             left_out += loader.bad
         given = self.trivial if isinstance(self.trivial, Mapping) else {"": self.trivial}
         trivial = {name: torch.tensor(values, dtype=torch.float64) for name, values in given.items() if values}
-        return test_results(heads_of(self.schema), tested, trivial)
+        heads = heads_of(self.schema)
+        return test_results(heads, tested, trivial, own) | by_group(slice, loader, heads, tested, trivial)
 
 
 def together(names: Sequence[str], each: Sequence[list[Prediction]]) -> list[Prediction]:
@@ -105,7 +137,9 @@ def together(names: Sequence[str], each: Sequence[list[Prediction]]) -> list[Pre
     return [Prediction(None, None, heads=dict(zip(names, row))) for row in zip(*each)]
 
 
-def test_results(heads: Sequence[Head], tested: Evaluation, trivial: Mapping[str, Tensor]) -> dict[str, Any]:
+def test_results(
+    heads: Sequence[Head], tested: Evaluation, trivial: Mapping[str, Tensor], own: OwnMetrics | None = None
+) -> dict[str, Any]:
     """``test/<metric>`` with ``_low``, ``_high``, ``_interval`` (its kind), ``_baseline`` and ``_linear``.
 
     ``trivial``: the answer of a model that ignores its input, by head; see ``metrics.trivial_answer``. What each class,
@@ -114,16 +148,19 @@ def test_results(heads: Sequence[Head], tested: Evaluation, trivial: Mapping[str
     """
     results: dict[str, Any] = {f"test/{k}": v for k, v in tested.metrics.items()}
     results["test/rows"] = tested.rows
+    if own is not None:
+        better = {True: "higher", False: "lower", None: ""}
+        results["test/own"] = [{"name": one.name, "better": better[one.greater]} for one in own.metrics]
     for head in heads:
         if head.task.metrics and (head.name in tested.heads or not head.name):
-            own, _ = tested.of(head.name).known() if head.name else (tested, None)
-            results |= _results_of(head, own, trivial.get(head.name))
+            mine, _ = tested.of(head.name).known() if head.name else (tested, None)
+            results |= _results_of(head, mine, trivial.get(head.name), own)
             if head.name:
-                results[f"test/{head.name}/rows"] = own.rows
+                results[f"test/{head.name}/rows"] = mine.rows
     return results
 
 
-def _results_of(head: Head, tested: Evaluation, trivial: Tensor | None) -> dict[str, Any]:
+def _results_of(head: Head, tested: Evaluation, trivial: Tensor | None, own: OwnMetrics | None) -> dict[str, Any]:
     results: dict[str, Any] = {}
     if tested.decoded is None or tested.target is None:
         return results
@@ -142,7 +179,55 @@ def _results_of(head: Head, tested: Evaluation, trivial: Tensor | None) -> dict[
     if tested.linear is not None:
         linear = metrics.values(task.name, tested.linear, tested.target)
         results[f"{at}linear"] = say("linear.what")
-        results |= {f"{at}{k}_linear": v for k, v in linear.items()}
+        results |= {f"{at}{k}_linear": v for k, v in linear.items()} | _over_linear(task.name, tested, at)
+    return results | (_of_own(own, tested, trivial) if own is not None else {})
+
+
+def _over_linear(task: str, tested: Evaluation, at: str) -> dict[str, Any]:
+    """The headline metric minus the linear model's on the same rows: ``test/accuracy_over_linear``, ``_low``, …"""
+    name = metrics.HEADLINES.get(task, "")
+    if not name or tested.decoded is None or tested.linear is None or tested.target is None:
+        return {}
+    found = metrics.difference(task, name, tested.decoded, tested.linear, tested.target)
+    key = f"{at}{name}_over_linear"
+    if found.interval is None:
+        return {key: found.value}
+    low, high, kind = found.interval
+    return {key: found.value, f"{key}_low": low, f"{key}_high": high, f"{key}_interval": kind}
+
+
+def _of_own(own: OwnMetrics, tested: Evaluation, trivial: Tensor | None) -> dict[str, Any]:
+    """Intervals of the user's metrics, and what the trivial and the linear answers reach in them."""
+    assert tested.decoded is not None and tested.target is not None
+    results: dict[str, Any] = {}
+    for name, (low, high, kind) in own.intervals(tested.decoded, tested.target).items():
+        results |= {f"test/{name}_low": low, f"test/{name}_high": high, f"test/{name}_interval": kind}
+    beside = {"linear": tested.linear}
+    if trivial is not None and len(trivial) == tested.decoded.shape[1]:
+        beside["baseline"] = trivial.to(tested.decoded.dtype).expand(len(tested.target), -1)
+    for part, answers in beside.items():
+        found = own.beside(answers, tested.target) if answers is not None else {}
+        results |= {f"test/{name}_{part}": value for name, value in found.items()}
+    return results
+
+
+def by_group(
+    wanted: Any, loader: Loader, heads: Sequence[Head], tested: Evaluation, trivial: Mapping[str, Tensor]
+) -> dict[str, Any]:
+    """``{"test/slices": one dict a group}``, see ``slices.sliced``, for each head; nothing where none are wanted."""
+    rows = loader.handed_out() if wanted is not None else []
+    if len(rows) != tested.rows:  # a collate function made more or fewer rows than it was given
+        return {}
+    results: dict[str, Any] = {}
+    for head in heads:
+        task = head.task.name
+        own, at = tested.of(head.name).known() if head.name in tested.heads else (tested, None)
+        if own.decoded is None or own.target is None or task not in HEADLINES:
+            continue
+        some = rows if at is None else [rows[i] for i in at.tolist()]
+        groups = groups_of(wanted, loader.dataset, head.schema, some)
+        found = sliced(task, own.decoded, own.target, groups, trivial.get(head.name), HEADLINES[task])
+        results[f"test/{head.key('slices')}"] = found
     return results
 
 

@@ -32,9 +32,9 @@ from danlu.settings import (
 from danlu.tensorfile import replace_file
 
 # never change the result, so a resumed run may differ in them; what is left out (on_bad) was no part of it before
-FREE = frozenset({"lang", "check", "workers", "cache", "log", "on_bad", "bad_limit"})
+FREE = frozenset({"lang", "check", "workers", "cache", "log", "on_bad", "bad_limit", "slice"})
 FILE = "run.toml"
-PARTS = ("data", "test", "val", "model", "loss", "optimizer")
+PARTS = ("data", "test", "val", "model", "loss", "optimizer", "metrics")
 
 
 def arguments(asked: Asked) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -56,7 +56,7 @@ RULES: dict[str, Rule] = {
     "ema": Rule(("number",), 0.999, 0, 1, open="()"),
     "patience": _whole(5),
     "monitor": Rule(("text",), "accuracy"),
-    "class_weights": Rule(("numbers",), "balanced", 0, names=("balanced",)),
+    "class_weights": Rule(("numbers",), "balanced", 0, names=("balanced", "sampled")),
     "label_smoothing": Rule(("number",), 0.1, 0, 1, open=")"),
     "loss_weights": Rule(("pairs",), "learnt", 0, names=("learnt",)),
     "weights": Rule(("path",), "weights.pth", names=("default",)),
@@ -72,7 +72,9 @@ RULES: dict[str, Rule] = {
     "target": Rule(("text", "texts"), "label"),
     "task": _named(*_TASKS),
     "ignore": Rule(("text", "texts"), "id"),
+    "slice": Rule(("text", "texts", "groups"), "sex"),
     "size": _whole(128, 1, 65_535),
+    "augment": _named("auto", "off"),
     "on_bad": _named("stop", "skip"),
     "bad_limit": Rule(("number",), 0.001, 0, 1),
     "max_pixels": _whole(100_000_000),
@@ -182,6 +184,9 @@ def convert(rule: Rule, value: Any) -> tuple[Any, str]:
         return _convert_number(rule, value)
     if "call" in kinds and callable(value):
         return value, ""
+    if "groups" in kinds and isinstance(value, Mapping):
+        good = len(value) > 0 and all(isinstance(v, Sized) and not isinstance(v, str) for v in value.values())
+        return (dict(value), "") if good else (None, "DL002")
     if hasattr(value, "tolist"):  # an array or tensor of class weights
         value = value.tolist()
     if ("texts" in kinds or "numbers" in kinds) and isinstance(value, Sequence):

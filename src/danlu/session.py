@@ -19,7 +19,7 @@ from danlu.checkpoint import Checkpoint, Saver, latest
 from danlu.choose import monitored
 from danlu.data.duplicates import Copies, copies_of_training
 from danlu.data.seeded import innermost
-from danlu.device import agree
+from danlu.device import agree, peak_memory
 from danlu.doubts import Doubt, doubts_of_data
 from danlu.errors import DanluError, Interrupted
 from danlu.evaluate import Beside, Evaluation, evaluate
@@ -84,6 +84,7 @@ class Session:
         self.loaders = {part: loader for part, loader in loaders.items() if loader is not None}
         self.told = {part: len(loader.left_out) for part, loader in self.loaders.items()}  # bad samples
         self.log_steps = max(1, (self.plan.total_steps or 10 * LOGGED_STEPS) // LOGGED_STEPS)
+        self.failed: set[str] = set()  # the user's metrics that have failed, told once
         limit = self.plan.settings.time
         self.seconds_left = math.inf if limit is None else parse_time(limit) - self.elapsed_before
 
@@ -98,6 +99,8 @@ class Session:
         self.folder.log(events.start(facts))
         for choice in choices:
             self.folder.log(events.choice(choice))
+        if self.plan.range_test:
+            self.folder.log(events.range_test(self.plan.range_test, self.plan.chosen["lr"]))
         for bad in self.plan.data.bad:
             self.folder.log(events.bad(bad))
         for doubt in self.doubts_of_data():
@@ -126,7 +129,7 @@ class Session:
 
     def lines_before_training(self) -> int:
         """Leading lines of metrics.jsonl that tell of the run's beginning, not of steps that will be made again."""
-        told = ("start", "choice", "bad", "finding")
+        told = ("start", "choice", "range_test", "bad", "finding")
         found = [e["event"] for e in takewhile(lambda event: event["event"] in told, self.folder.events())]
         return len(found) - max(0, found.count("bad") - len(self.plan.data.bad))  # the loaders' own come last
 
@@ -166,7 +169,7 @@ class Session:
         better = self._judge(event, metrics)
         self.plan.schedule.after_epoch(metrics.get(monitor(self.plan)[0]), metrics.get("val/loss", event.loss))
         event = replace(event, seconds=event.seconds + time.perf_counter() - began)
-        record = events.epoch(event, metrics, better)
+        record = events.epoch(event, metrics, better, peak_memory(self.plan.device))
         self.folder.log(record)
         self.scalars.event(record)
         self.history.append(record)
@@ -180,9 +183,9 @@ class Session:
             self.progress.stop = bool(agree(True))
             self.reporter.choice(Choice("stop", f"epoch {event.epoch}", say("stop.patience", epochs=patience)))
         due = time.perf_counter() - self.last_saved[1] > SAVE_SECONDS
-        if better or (due and not self.checkpoint_steps) or self._is_last():
+        if better or (due and not self.checkpoint_steps) or self.is_last():
             self.save()
-        if self.stop.signal and not self._is_last():
+        if self.stop.signal and not self.is_last():
             self.interrupt()
 
     def validate(self) -> Evaluation:
@@ -204,9 +207,20 @@ class Session:
                 precision=plan.precision,
                 keep=keep,
                 linear=linear,
+                own=plan.own,
             )
+        self._tell_failed(part)
         self.tell_left_out(part)
         return found
+
+    def _tell_failed(self, part: str) -> None:
+        """A metric of the user's that failed, with his own line: once a run, the training goes on."""
+        for name, (where, reason) in (self.plan.own.failures if self.plan.own is not None else {}).items():
+            if name not in self.failed:
+                self.failed.add(name)
+                told = DanluError("DL365", where=where or f"metrics: {name}", name=f"{part}/{name}", why=reason)
+                self.folder.log(events.finding(told.code, "warning", told.where, told.why, told.fix, told.what))
+                self.reporter.finding(told.code, "warning", told.where, told.why, told.fix, told.what)
 
     def tell_left_out(self, part: str) -> None:
         """Samples that the part's loader has left out since the last look."""
@@ -233,7 +247,7 @@ class Session:
         self.best.stale += 1
         return False
 
-    def _is_last(self) -> bool:
+    def is_last(self) -> bool:
         total = self.plan.total_steps
         return self.progress.stop or (total is not None and self.progress.step >= total)
 
@@ -350,7 +364,7 @@ def progress_to_json(progress: Progress) -> dict[str, Any]:
 
 def monitor(plan: Plan) -> tuple[str, bool]:
     """``(name of the validation metric that names the best epoch, whether more is better)``."""
+    own = plan.own.metrics if plan.own is not None else ()
     learnt = plan.criterion is not None and plan.criterion.learnt is not None
-    name = monitored(plan.settings, plan.task, plan.heads, learnt=learnt)
-    lower = name.rpartition("/")[2] in ("loss", "balanced_loss", "log_loss", "mae", "rmse", "mse")
-    return f"val/{name}", not lower
+    name, greater = monitored(plan.settings, plan.task, own, plan.heads, learnt=learnt)
+    return f"val/{name}", greater

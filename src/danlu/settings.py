@@ -56,7 +56,9 @@ class Settings:
     target: str | Sequence[str] | None = None
     task: str | None = None  # classification, multilabel, regression, multitask, custom
     ignore: str | Sequence[str] | None = None  # columns to leave out
+    slice: str | Sequence[str] | Mapping[str, Any] | None = None  # columns by which the test is told group by group
     size: int | None = None  # side of the square images the model sees, in pixels
+    augment: str = "auto"  # auto: images are varied while training where that is safe; off
     on_bad: str = "stop"  # stop, skip: what to do with an unreadable sample
     bad_limit: float = 0.001  # share of samples that may be skipped
     max_pixels: int = 100_000_000  # larger images are refused before they are decoded
@@ -99,7 +101,9 @@ class SettingsDict(TypedDict, total=False):
     target: str | Sequence[str] | None
     task: str | None
     ignore: str | Sequence[str] | None
+    slice: str | Sequence[str] | Mapping[str, Any] | None
     size: int | None
+    augment: str
     on_bad: str
     bad_limit: float
     max_pixels: int
@@ -107,7 +111,7 @@ class SettingsDict(TypedDict, total=False):
     lang: str | None
 
 
-ARGUMENTS = ("data", "test", "val", "model", "loss", "optimizer", "run")  # train's own, beside the settings
+ARGUMENTS = ("data", "test", "val", "model", "loss", "optimizer", "metrics", "run")  # train's own, beside the settings
 LENGTHS = ("epochs", "steps", "time")  # each alone says how long to train
 Style = Literal["python", "flag"]
 

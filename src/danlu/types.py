@@ -41,8 +41,9 @@ class Schema:
 
     fields: tuple[Field, ...]
     task: TaskName
-    layout: Literal["image", "columns", "matrix", "tensor"] = "tensor"  # how inputs reach the model
+    layout: Literal["image", "columns", "matrix", "mixed", "tensor"] = "tensor"  # how inputs reach the model
     origin: str = ""  # "table" | "images" | "idx" | "arrays" | "dataset": which reader predict uses for raw input
+    parts: tuple[str, ...] = ()  # layout "mixed": what the model gets, in order; see data.mixed
 
     def role(self, role: Role) -> tuple[Field, ...]:
         return tuple(f for f in self.fields if f.role == role)
@@ -98,7 +99,7 @@ class Schema:
             return Field(**plain)
 
         fields = tuple(field_of(entry) for entry in value["fields"])
-        return Schema(fields, value["task"], value["layout"], value["origin"])
+        return Schema(fields, value["task"], value["layout"], value["origin"], tuple(value.get("parts", ())))
 
 
 @dataclass(frozen=True)

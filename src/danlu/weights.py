@@ -36,13 +36,22 @@ from danlu.tensorfile import (
 )
 from danlu.types import Field, Kind, Role, Schema, TaskName
 
-__all__ = ["built", "fill", "fit_report", "load_model_files", "load_weights", "save_model", "save_weights"]
+__all__ = [
+    "built",
+    "fill",
+    "fit_report",
+    "load_linear",
+    "load_model_files",
+    "load_weights",
+    "save_model",
+    "save_weights",
+]
 
-WEIGHTS, CONFIG, SCHEMA = "weights.safetensors", "config.json", "schema.json"
+WEIGHTS, CONFIG, SCHEMA, LINEAR = "weights.safetensors", "config.json", "schema.json", "linear.safetensors"
 _WRAPPED_IN = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "module")
 _MAX_JSON = 64 << 20  # bytes
 _MODEL_NAME = r"((torchvision|timm)/\w+(\.\w+)?|[^\W\d]\w*)"
-_LAYOUTS = ("image", "columns", "matrix", "tensor")
+_LAYOUTS = ("image", "columns", "matrix", "mixed", "tensor")
 
 
 # --- one file --------------------------------------------------------------------------------------------------------
@@ -155,9 +164,16 @@ def _check_archive(path: Path) -> None:
 # --- a run's model/ folder -------------------------------------------------------------------------------------------
 
 
-def save_model(folder: str | Path, module: nn.Module, config: Mapping[str, Any], schema: Schema) -> None:
+def save_model(
+    folder: str | Path,
+    module: nn.Module,
+    config: Mapping[str, Any],
+    schema: Schema,
+    linear: Mapping[str, Tensor] | None = None,
+) -> None:
     """Write ``model/``: weights.safetensors, config.json (``config`` and the weights' hash), schema.json.
 
+    ``linear`` (the cheap model that stands beside in a test) goes into linear.safetensors.
     ``config["model"]`` is {"name", "arguments"} for a model of danlu's, {"class"} for the user's own.
     The whole folder is made beside and renamed; a crash leaves the old one, under its name or as
     ``model.old``, which ``load_model_files`` finds.
@@ -172,6 +188,8 @@ def save_model(folder: str | Path, module: nn.Module, config: Mapping[str, Any],
         temporary.mkdir(parents=True)
         written = write_tensors(temporary / WEIGHTS, kept, {"format": "pt"})
         content = {"format": 1, **config, "tied": tied, "weights": vars(written)}
+        if linear is not None:
+            content["linear"] = vars(write_tensors(temporary / LINEAR, linear))
         for name, value in ((SCHEMA, schema.to_json()), (CONFIG, content)):
             data = json.dumps(value, ensure_ascii=False, indent=1).encode()
             write(temporary / name, [data], len(data))
@@ -209,6 +227,20 @@ def load_model_files(folder: str | Path) -> tuple[dict[str, Any], Schema, dict[s
     if not all(name in tensors and alias not in tensors for alias, name in tied.items()):
         raise _unusable(folder, say("model.entry", file=CONFIG, entry="tied"))
     return config, _schema(folder, schema), tensors | {alias: tensors[name] for alias, name in tied.items()}
+
+
+def load_linear(folder: str | Path, config: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors of linear.safetensors; empty where the run kept none. DL424 where it is not what was written."""
+    written, folder = config.get("linear"), Path(folder)
+    if written is None:
+        return {}
+    if not (folder / CONFIG).exists():
+        folder = folder / "model" if (folder / "model").exists() else folder.with_name(f"{folder.name}.old")
+    _ordinary(folder, LINEAR)
+    path = folder / LINEAR
+    if not isinstance(written, dict) or hash_file(path).sha256 != written.get("sha256"):
+        raise _unusable(folder, say("model.changed", file=LINEAR))
+    return read_tensors(path)
 
 
 def _config_entries(folder: Path, config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -266,6 +298,7 @@ def _schema(folder: Path, value: dict[str, Any]) -> Schema:
         raise _unusable(folder, f"{SCHEMA}: {_first_line(error)}") from None
     whole = schema.task in get_args(TaskName) and schema.layout in _LAYOUTS and isinstance(schema.origin, str)
     wrong = [] if whole else ["task, layout, origin"]
+    wrong += [] if all(isinstance(part, str) for part in schema.parts) else ["parts"]
     wrong += [str(f.name) for f in schema.fields if not _is_field(f)]
     if wrong:
         raise _unusable(folder, say("model.entry", file=SCHEMA, entry=listed(wrong)))

@@ -162,3 +162,14 @@ def test_a_folder_typed_as_a_command(workdir: Path) -> None:
 
 def test_flags_are_not_abbreviated() -> None:
     assert refused("train", "x", "--epoch", "3").code == "DL007"
+
+
+def test_files_that_the_shell_made_of_a_pattern_give_the_line_with_quotes(workdir: Path) -> None:
+    (workdir / "data").mkdir()
+    names = [f"data/2024-{i}.csv" for i in range(3)]
+    for name in names:
+        Path(name).write_text("a,b\n")
+    error = refused("train", *names)
+    assert (error.code, error.fix) == ("DL010", 'danlu train "data/2024-*.csv"')
+    assert refused("train", names[0], "nowhere.csv", names[1]).fix == "danlu train photos/"
+    assert refused("doctor", names[0]).fix == "danlu doctor"

@@ -125,13 +125,21 @@ def test_copies_of_a_file_stay_on_one_side(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("size", "wanted", "expected"),
-    [((20, 12), None, (12, 20)), ((64, 64), None, (64, 64)), ((65, 65), None, (64, 64)), ((300, 200), None, (128, 128)),
+    [((20, 12), None, (12, 20)), ((64, 64), None, (64, 64)), ((65, 65), None, (64, 64)), ((300, 200), None, (64, 64)),
      ((100, 90), None, (64, 64)), ((100, 40), None, (32, 32)), ((300, 200), 48, (48, 48))],
 )  # fmt: skip
-def test_size(tmp_path: Path, size: tuple[int, int], wanted: int | None, expected: tuple[int, int]) -> None:
-    data = load(photos(tmp_path, {"a": 8, "b": 8}, size=size), size=wanted)
+def test_size_without_a_gpu(
+    tmp_path: Path, size: tuple[int, int], wanted: int | None, expected: tuple[int, int]
+) -> None:
+    data = load(photos(tmp_path, {"a": 8, "b": 8}, size=size), size=wanted, device="cpu")
     assert data.schema.inputs[0].shape[1:] == expected
     assert f"{expected[1]} x {expected[0]}" in said(data, "size")
+
+
+def test_photos_are_larger_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files_room, "pick_device", lambda name: torch.device("cuda"))
+    data = load(photos(tmp_path, {"a": 8, "b": 8}, size=(300, 200)))
+    assert data.schema.inputs[0].shape[1:] == (128, 128)
 
 
 def test_small_images_of_several_sizes(tmp_path: Path) -> None:

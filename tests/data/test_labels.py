@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import MultiLabelBinarizer
 
@@ -38,6 +38,7 @@ def refused(data: Any, **arguments: Any) -> DanluError:
     return caught.value
 
 
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.lists(st.sampled_from(["a", "b", "10", "9", "标签"]), unique=True), min_size=1))
 def test_indicators_are_those_of_scikit_learn(lists: list[list[str]]) -> None:
     classes = in_order({name for row in lists for name in row})

@@ -15,7 +15,7 @@ import pyarrow.dataset
 import pyarrow.parquet
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from danlu.data import load_data
@@ -163,14 +163,14 @@ CELLS = st.one_of(
 )
 
 
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.one_of(st.none(), st.lists(st.sampled_from("abc"), max_size=3)), min_size=1, max_size=9))
 def test_lists_survive_arrow_and_polars(rows: list[list[str] | None]) -> None:
     for made in (pa.array(rows, pa.large_list(pa.string())), pl.Series(rows, dtype=pl.List(pl.Categorical))):
         assert plain(from_object({"c": made})).column("c").to_pylist() == rows
 
 
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=8))
 def test_rows_keep_every_cell(rows: list[tuple[Any, Any]]) -> None:
     table = from_object([{"a": a, "b": b} for a, b in rows])
@@ -181,3 +181,15 @@ def test_rows_keep_every_cell(rows: list[tuple[Any, Any]]) -> None:
         same_kind = len({type(v) for v in given_cells if v is not None}) <= 1
         expected = given_cells if same_kind else found
         assert found == expected
+
+
+def test_rows_that_the_users_own_code_collates_are_samples() -> None:
+    samples = [{"tokens": ["a", "b"][: 1 + i % 2], "label": i % 2} for i in range(40)]
+    assert is_table(samples)
+
+    def collate(batch: list[dict[str, Any]]) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.tensor([[float(len(b["tokens"]))] for b in batch]), torch.tensor([b["label"] for b in batch])
+
+    loader = torch.utils.data.DataLoader(samples, 8, collate_fn=collate)  # type: ignore[arg-type]
+    data = load_data(loader, None, None, Settings(), layout="columns", own_model=True)
+    assert (data.schema.origin, data.schema.inputs[0].shape) == ("dataset", (1,))

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danlu.data.order import COLLATE, SAMPLE, permutation, sample_seed, stream_seed
+from danlu.data.order import AUGMENT, COLLATE, SAMPLE, permutation, sample_seed, stream_seed, uniforms
 
 seeds = st.integers(-(2**63), 2**64)
 
@@ -66,3 +66,31 @@ def test_seeds_are_spread_evenly_and_neighbours_are_unrelated() -> None:
 
 def test_streams_differ() -> None:
     assert sample_seed(0, 0, 0, SAMPLE) != sample_seed(0, 0, 0, COLLATE)
+
+
+def by_hand(x: int) -> int:
+    """lowbias32 in Python's own whole numbers."""
+    x = ((x ^ (x >> 16)) * 0x7FEB352D) % 2**32
+    x = ((x ^ (x >> 15)) * 0x846CA68B) % 2**32
+    return x ^ (x >> 16)
+
+
+@given(seeds, st.integers(0, 1000), st.lists(st.integers(0, 2**34), min_size=1, max_size=20))
+def test_numbers_for_many_positions_are_mixed_from_the_seeds_of_each(seed: int, epoch: int, places: list[int]) -> None:
+    found = uniforms(seed, epoch, torch.tensor(places), 3, AUGMENT)
+    for row, place in zip(found.tolist(), places):
+        first = sample_seed(seed, epoch, place, AUGMENT)
+        assert row == [(by_hand((first + k * 0x9E3779B9) % 2**32) >> 8) / 2**24 for k in (1, 2, 3)]
+
+
+def test_numbers_for_many_positions_are_spread_evenly_and_columns_are_unrelated() -> None:
+    n = 50_000
+    u = uniforms(5, 2, torch.arange(n), 5, AUGMENT).double()
+    assert float(u.min()) >= 0 and float(u.max()) < 1
+    counts = torch.stack([torch.histc(column, 64, 0, 1) for column in u.T])
+    chi = ((counts - n / 64) ** 2 / (n / 64)).sum(1)
+    assert bool((chi < 63 + 6 * (2 * 63) ** 0.5).all())  # 6 sigma of chi-squared with 63 degrees of freedom
+    centred = u - 0.5
+    related = centred.T @ centred / n * 12
+    assert float((related - torch.eye(5)).abs().max()) < 6 / n**0.5
+    assert float((centred[1:] * centred[:-1]).mean(0).abs().max()) * 12 < 6 / n**0.5

@@ -146,3 +146,16 @@ def test_nothing_gives_nan() -> None:
 def test_the_fifth_of_equally_probable_classes_is_right_once() -> None:
     p = torch.full((7, 7), 1 / 7)
     assert values("classification", p, torch.arange(7))["top5_accuracy"] == pytest.approx(5 / 7)
+
+
+def test_one_score_for_all_rows_agrees_with_scikit_learn() -> None:
+    g = torch.Generator().manual_seed(1)
+    truth, w = torch.rand(50, generator=g) < 0.3, torch.randint(0, 3, (4, 50), generator=g).double()
+    areas, precisions = auroc_and_precision(torch.full((50,), 0.2), truth, [w[:3], w[3:]])
+    for area, precision, weight in zip(areas, precisions, w):
+        score = np.full(50, 0.2)
+        assert float(area) == sk.roc_auc_score(truth, score, sample_weight=weight) == 0.5
+        expected = sk.average_precision_score(truth, score, sample_weight=weight)
+        assert float(precision) == pytest.approx(expected, abs=1e-12)
+    none = auroc_and_precision(torch.zeros(5), torch.zeros(5, dtype=torch.bool), [torch.ones(1, 5)])
+    assert all(bool(figure.isnan().all()) for figure in none)

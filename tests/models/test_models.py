@@ -44,7 +44,7 @@ def made(name: str, schema: Schema) -> nn.Module:
     channels=st.integers(1, 4),
     height=st.integers(8, 64),
     width=st.integers(8, 64),
-    name=st.sampled_from(["cnn", "mlp", "resnet18"]),
+    name=st.sampled_from(["cnn", "mlp", "resnet18", "resnet_small"]),
 )
 @settings(max_examples=25, deadline=None)
 def test_image_models_take_any_small_image(channels: int, height: int, width: int, name: str) -> None:
@@ -205,8 +205,10 @@ def test_equal_seeds_give_equal_weights() -> None:
     ("schema", "name"),
     [
         (images(1, 28, 28), "cnn"),
-        (images(3, 64, 32), "cnn"),
-        (images(3, 96, 96), "resnet18"),
+        (images(1, 33, 28), "resnet_small"),
+        (images(3, 8, 8), "resnet_small"),
+        (images(3, 64, 32), "resnet_small"),
+        (images(3, 224, 224), "resnet_small"),
         (table(), "tabular"),
         (Schema((Field("x", "tensor", "input", shape=(9,)), CLASSES), "classification"), "mlp"),
     ],
@@ -254,3 +256,20 @@ def test_what_does_not_fit_is_said(code: str, name: str, schema: Schema) -> None
     assert "resnet18" in str(error.value) if code == "DL270" else True
     with pytest.raises(DanluError, match="DL270"):
         build("nothing", {})
+
+
+@given(channels=st.integers(1, 4), height=st.integers(1, 300), width=st.integers(1, 300))
+@settings(max_examples=25, deadline=None)
+def test_the_default_for_photos_trains_on_one_picture_of_any_size(channels: int, height: int, width: int) -> None:
+    if max(height, width) < 4:  # nothing to compare for batch normalisation
+        return
+    model = made("resnet_small", images(channels, height, width)).train()
+    x = torch.randn(2, channels, height, width, requires_grad=True)
+    model(x).square().sum().backward()
+    assert x.grad is not None and bool(x.grad.isfinite().all())
+
+
+@pytest.mark.parametrize(("side", "expected"), [(8, 8), (16, 16), (32, 16), (64, 16), (128, 16), (224, 28), (500, 16)])
+def test_its_first_block_sees_maps_of_a_bounded_size(side: int, expected: int) -> None:
+    model = made("resnet_small", images(3, side, side))
+    assert model.stem(torch.randn(1, 3, side, side)).shape[2:] == (expected, expected)

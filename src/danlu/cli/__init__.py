@@ -27,6 +27,7 @@ SPINS = "10000"
 OK, FAILED, USAGE, PIPE = 0, 1, 2, 128 + 13  # 13: SIGPIPE, which Windows lacks
 MISNAMED = ("DL214", "DL254", "DL270")  # --loss, --optimizer, --model: names that only torch's side knows
 FUNCTIONS = {"train": "train", "test": "test", "predict": "predict_files", "resume": "resume", "demo": "demo"}
+FUNCTIONS |= {"look": "look"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -98,6 +99,9 @@ def _after(call: Call, result: Any) -> int:
             shown = lines.diagnosis(row.name, row.value, row.state, row.fix, page)
             _print(events.line(event) if call.mode.json else shown)
         return FAILED if any(row.state == "error" for row in result) else OK
+    if call.verb == "look":
+        found = map(events.line, result.events()) if call.mode.json else result.lines(page)
+        return _print("\n".join(found))
     if call.verb == "test":
         event = events.done(result, str(call.arguments["run"]))
         return _print(events.line(event) if call.mode.json else "\n".join(lines.results(result, page)))

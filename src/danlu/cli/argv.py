@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +70,7 @@ def _call(verb: Verb, given: dict[str, Any]) -> Call:
     settings = {k: _value(k, v) for k, v in given.items() if k in RULES}
     arguments = {k: v for k, v in given.items() if k not in RULES}
     make_settings(settings, "flag")  # every wrong value is a usage error, said before torch is imported
-    if verb.settings:
-        arguments |= settings
+    arguments |= {k: v for k, v in settings.items() if verb.settings or k in verb.flags}
     return Call(verb.name, _ARGUMENTS[verb.name](verb, places, arguments), mode, debug)
 
 
@@ -127,6 +127,15 @@ def _resume(verb: Verb, places: list[str], arguments: dict[str, Any]) -> dict[st
     return {"run": run or LATEST, **arguments}
 
 
+def _look(verb: Verb, places: list[str], arguments: dict[str, Any]) -> dict[str, Any]:
+    data, test = _places(verb, places, required=0)
+    if test is not None:
+        if "test" in arguments:
+            raise _too_many(verb, test)
+        arguments["test"] = test
+    return {"data": data or LATEST, **arguments}
+
+
 def _demo(verb: Verb, places: list[str], arguments: dict[str, Any]) -> dict[str, Any]:
     (kind,) = _places(verb, places, required=0)
     kinds = ("image", "table")
@@ -147,6 +156,7 @@ _ARGUMENTS: dict[str, Callable[[Verb, list[str], dict[str, Any]], dict[str, Any]
     "test": _test,
     "predict": _predict,
     "resume": _resume,
+    "look": _look,
     "demo": _demo,
     "doctor": _doctor,
 }
@@ -155,7 +165,7 @@ _ARGUMENTS: dict[str, Callable[[Verb, list[str], dict[str, Any]], dict[str, Any]
 def _places(verb: Verb, places: list[str], required: int) -> list[Any]:
     """As many values as the verb has places, None for those left out."""
     if len(places) > len(verb.places):
-        raise _too_many(verb, places[len(verb.places)])
+        raise _too_many(verb, places[len(verb.places)], _pattern(verb, places))
     if len(places) < required:
         raise _missing(verb, verb.places[len(places)])
     return [*places, *[None] * (len(verb.places) - len(places))]
@@ -200,6 +210,8 @@ def _parser(verb: Verb) -> argparse.ArgumentParser:
             parser.add_argument(f"--no-{flag[2:]}", dest=name, action="store_false")
         else:
             parser.add_argument(*([SHORT[name]] if name in SHORT else []), flag, dest=name)
+    for name in verb.switches:
+        parser.add_argument(f"--{name}", dest=name, action="store_true")
     for name in COMMON:
         parser.add_argument(*([SHORT[name]] if name in SHORT else []), f"--{name}", dest=name, action="store_true")
     return parser
@@ -253,7 +265,7 @@ def _no_flag(verb: Verb, word: str, argv: Sequence[str], parser: argparse.Argume
 def _wrong_value(verb: Verb, option: str) -> DanluError:
     flag = option.split("/")[-1]
     name = flag.removeprefix("--").removeprefix("no-").replace("-", "_")
-    if name in COMMON or (name in RULES and RULES[name].kinds == ("flag",)):
+    if name in (*COMMON, *verb.switches) or (name in RULES and RULES[name].kinds == ("flag",)):
         return DanluError("DL015", flag, name=flag, line=flag)
     example = RULES[name].example if name in RULES else "…"
     expected = say(f"setting.{name}") if name in RULES else say(f"flag.{verb.name}.{name}")
@@ -265,9 +277,17 @@ def _missing(verb: Verb, name: str) -> DanluError:
     return DanluError("DL009", f"danlu {verb.name}", name=name, usage=say("usage.line", line=line), line=_first(verb))
 
 
-def _too_many(verb: Verb, word: str) -> DanluError:
-    line = usage.line(verb)
-    return DanluError("DL010", word, name=word, usage=say("usage.line", line=line), line=_first(verb))
+def _pattern(verb: Verb, places: Sequence[str]) -> str:
+    """The line with the pattern in quotes, where the words are files that the shell made of it; else empty."""
+    suffixes = {Path(p).suffix for p in places}
+    if len(verb.places) < 2 or len(suffixes) > 1 or not all(Path(p).is_file() for p in places):
+        return ""
+    return f'danlu {verb.name} "{os.path.commonprefix(places)}*{suffixes.pop()}"'  # noqa: RUF071 - by characters
+
+
+def _too_many(verb: Verb, word: str, line: str = "") -> DanluError:
+    shown = say("usage.line", line=usage.line(verb))
+    return DanluError("DL010", word, name=word, usage=shown, line=line or _first(verb))
 
 
 def _first(verb: Verb) -> str:

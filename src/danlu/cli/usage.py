@@ -18,7 +18,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("accumulate", "ema", "class_weights", "label_smoothing", "loss_weights"),
         *("weights", "freeze", "body_lr"),
     ),
-    "data": ("target", "task", "ignore", "size", "on_bad", "bad_limit", "max_pixels"),
+    "data": ("target", "task", "ignore", "slice", "size", "augment", "on_bad", "bad_limit", "max_pixels"),
     "machine": ("seed", "device", "precision", "workers", "checkpoint_steps", "cache", "log", "check"),
     "rest": ("lang",),
 }
@@ -33,15 +33,20 @@ class Verb:
     places: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()  # with a value, beside the settings
     settings: bool = False  # whether it takes all of them
+    switches: tuple[str, ...] = ()  # flags without a value
 
 
+_LOOK = ("val", "test", "sample", "kind", "output")
 VERBS = {
     verb.name: verb
     for verb in (
-        Verb("train", ("DATA", "[TEST]"), ("val", "test", "model", "loss", "optimizer", "run"), settings=True),
-        Verb("test", ("[RUN]", "[DATA]"), ("model",)),
+        Verb(
+            "train", ("DATA", "[TEST]"), ("val", "test", "model", "loss", "optimizer", "metrics", "run"), settings=True
+        ),
+        Verb("test", ("[RUN]", "[DATA]"), ("model", "slice", "metrics")),
         Verb("predict", ("[RUN]", "INPUT…"), ("output", "model")),
         Verb("resume", ("[RUN]",), (), settings=True),
+        Verb("look", ("[DATA|RUN|MODEL]", "[TEST]"), _LOOK, settings=True, switches=("whole",)),
         Verb("demo", ("[image|table]",), (), settings=True),
         Verb("doctor"),
     )
@@ -74,6 +79,7 @@ def of_verb(verb: Verb, page: Page) -> str:
     if shown:
         parts += ["", say("usage.examples"), *(f"  {example}" for example in shown)]
     own = [(_flag(name), say(f"flag.{verb.name}.{name}")) for name in verb.flags]
+    own += [(_flag(name, ""), say(f"flag.{verb.name}.{name}")) for name in verb.switches]
     if own:
         parts += ["", say("group.own"), *_table(own, page)]
     if verb.settings:

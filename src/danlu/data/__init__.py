@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -22,11 +23,12 @@ from danlu.errors import DanluError
 from danlu.lookup import is_reference
 from danlu.messages import say
 from danlu.settings import Settings, changed
-from danlu.types import Choice
+from danlu.types import Choice, Schema
 
 __all__ = ["Columns", "Data", "load_data"]
 
 Layout = Literal["columns", "matrix"]
+Asks = Sequence[tuple[str, bool]]
 
 _NO_TABLES = {  # suffix -> what to do instead
     ".zip": "zip", ".tar": "zip", ".tgz": "zip", ".7z": "zip", ".rar": "zip",
@@ -38,11 +40,15 @@ _NO_TABLES = {  # suffix -> what to do instead
 _READ_BY = {"target": ("table",), "ignore": ("table",), "size": ("images",), "max_pixels": ("images",)}
 
 
-def load_data(data: Any, test: Any, val: Any, settings: Settings, *, layout: Layout, own_model: bool) -> Data:
+def load_data(
+    data: Any, test: Any, val: Any, settings: Settings, *, layout: Layout, own_model: bool, asks: Asks = ()
+) -> Data:
     """Open what ``train`` was given; see ``danlu.train`` for all that ``data`` may be.
 
     ``layout``: how a table's rows reach the model. ``own_model``: the model is the user's own, so that arrays go to it
-    as they are; danlu's own models get them standardised. Raises DL150-DL189 for data that cannot be used.
+    as they are; danlu's own models get them standardised. ``asks``: the parameters of that model's forward, name and
+    whether it must be given, by which it gets the columns of a table with images. Raises DL131-DL189 for data
+    that cannot be used.
     """
     named = _all_named(data, test, val)
     source = str(data) if isinstance(data, (str, Path)) else None
@@ -54,8 +60,8 @@ def load_data(data: Any, test: Any, val: Any, settings: Settings, *, layout: Lay
 
         data, test, val, splits = split_up(data, test, val)
     if isinstance(data, (str, Path)) or is_paths(data):
-        opened = _open_path(located(data), test, val, settings, layout=layout, own_model=own_model)
-        choices = (*splits, *opened.choices, *_no_effect(settings, opened.schema.origin))
+        opened = _open_path(located(data), test, val, settings, layout=layout, own_model=own_model, asks=asks)
+        choices = (*splits, *opened.choices, *_no_effect(settings, opened.schema))
         return replace(opened, path=(source or str(data)) if named else None, choices=choices)
     if not own_model:  # a user's own model gets the Dataset itself, item by item
         data, test, val = (_as_table(d) if is_hub_table(d) else d for d in (data, test, val))
@@ -74,25 +80,28 @@ def load_data(data: Any, test: Any, val: Any, settings: Settings, *, layout: Lay
     brought = {name for each in (loader, *held_out.values()) for name in each}
     if _all_rows(data, test, val) and not brought & {"collate_fn", "sampler", "batch_sampler"}:
         opened = _open_rows(data, test, val, settings, name=name, own_model=own_model)
-    elif is_table(data):
-        opened = _open_table(data, test, val, settings, layout=layout)
+    elif is_table(data) and "collate_fn" not in brought:  # rows as dicts that the user's own code makes into batches
+        opened = _open_table(data, test, val, settings, layout=layout, asks=asks)
     else:
         train, test, val = (_as_dataset(d, name) for d in (data, test, val))
         opened = open_dataset(train, test, val, settings, name=name, loader=loader, own_model=own_model)
-    choices = (*splits, *opened.choices, *_no_effect(settings, opened.schema.origin))
+    choices = (*splits, *opened.choices, *_no_effect(settings, opened.schema))
     if loader.get("shuffle") is False:
         choices = (*choices, Choice("order", say("data.order.fixed"), say("data.order.fixed.why")))
     path = source if named else None
     return replace(opened, name=name, path=path, loader=loader, held_out=held_out, choices=choices)
 
 
-def _no_effect(settings: Settings, origin: str) -> list[Choice]:
+def _no_effect(settings: Settings, schema: Schema) -> list[Choice]:
     """Settings of the data that were given and that no reader of this kind of data looks at."""
     given = changed(settings)
-    names = [name for name, readers in _READ_BY.items() if name in given and origin not in readers]
-    return (
-        [Choice("no effect", ", ".join(names), say("data.no_effect", kind=say(f"data.is.{origin}")))] if names else []
-    )
+    read_by = {
+        schema.origin,
+        *(["images"] if any(f.kind == "image" for f in schema.inputs) and schema.origin == "table" else []),
+    }
+    names = [name for name, readers in _READ_BY.items() if name in given and not read_by & set(readers)]
+    kind = say(f"data.is.{schema.origin}")
+    return [Choice("no effect", ", ".join(names), say("data.no_effect", kind=kind))] if names else []
 
 
 def _all_named(*parts: Any) -> bool:
@@ -195,7 +204,7 @@ def _as_table(dataset: Any) -> Any:
     return from_object(dataset)
 
 
-def _open_table(data: Any, test: Any, val: Any, settings: Settings, *, layout: Layout) -> Data:
+def _open_table(data: Any, test: Any, val: Any, settings: Settings, *, layout: Layout, asks: Asks) -> Data:
     """Rows of a table; or its images, where a column holds those."""
     from danlu.data.pictures import image_column, open_pictures
     from danlu.data.table import read_table
@@ -204,11 +213,18 @@ def _open_table(data: Any, test: Any, val: Any, settings: Settings, *, layout: L
     table = read_table(data, settings)
     if image_column(table.columns) is not None:
         return open_pictures(table, test, val, settings)
-    return open_tables(table, test, val, settings, layout=layout, split=split)
+    return open_tables(table, test, val, settings, layout=layout, split=split, asks=asks)
 
 
 def _open_path(
-    path: Path | tuple[Path, ...], test: Any, val: Any, settings: Settings, *, layout: Layout, own_model: bool
+    path: Path | tuple[Path, ...],
+    test: Any,
+    val: Any,
+    settings: Settings,
+    *,
+    layout: Layout,
+    own_model: bool,
+    asks: Asks,
 ) -> Data:
     rows = rows_of_path(path) if isinstance(path, Path) else {}
     if rows and isinstance(path, Path):
@@ -239,7 +255,7 @@ def _open_path(
             reason, line = say(f"data.{kind}"), say(f"data.{kind}.line")
             raise DanluError("DL151", where=str(file), suffix=suffix, reason=reason, line=line)
     train, test, val = (list(p) if isinstance(p, tuple) else p for p in (path, test, val))
-    opened = _open_table(train, test, val, settings, layout=layout)
+    opened = _open_table(train, test, val, settings, layout=layout, asks=asks)
     return replace(opened, name=name or opened.name, choices=(*said, *opened.choices))
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from danlu.data.cells import TARGET_NAMES, decimal_commas, flat, looks_numeric, missing_cells
+from danlu.data.images import is_image
 from danlu.errors import DanluError
 from danlu.messages import say
 from danlu.types import Bad, Choice
@@ -309,6 +311,9 @@ def _decide_header(cells: pa.Table, header: bool | str, names: Sequence[str]) ->
     known = [c for c in first if c.casefold() in TARGET_NAMES]
     if known:
         return True, say("table.header.target", name=known[0])
+    files = [c for c in first if is_image(Path(c))]
+    if files:
+        return False, say("table.header.file", cell=files[0])
     for name, column in zip(first, cells.slice(1).columns):
         if name and pc.any(pc.equal(column, name)).as_py():
             return False, say("table.header.repeats", cell=name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from danlu.data.cells import flat, numeric_classes, sort_classes, split_labels, to_days, to_labels, to_numbers
 from danlu.data.columns import Prepare
+from danlu.data.locate import image_paths
 from danlu.data.table import Table
 from danlu.data.table_task import DATE, missing_label
 from danlu.data.targets import IGNORED
@@ -44,6 +45,7 @@ class Cells:
     lists: dict[str, list[list[str] | None]]  # labels of each row
     ok: np.ndarray
     bad: tuple[BadRow, ...]
+    images: dict[str, list[Any]] = field(default_factory=dict)  # each row's file or Pillow image, None where missing
 
 
 def read_cells(fields: Sequence[Field], table: Table, *, with_target: bool) -> Cells:
@@ -52,6 +54,7 @@ def read_cells(fields: Sequence[Field], table: Table, *, with_target: bool) -> C
     numbers: dict[str, np.ndarray] = {}
     labels: dict[str, pa.Array] = {}
     lists: dict[str, list[list[str] | None]] = {}
+    images: dict[str, list[Any]] = {}
     why: dict[int, tuple[str, str]] = {}
     targets = [f for f in fields if f.role == "target"]
     columns_of_labels = one_column_a_label(targets)
@@ -59,6 +62,11 @@ def read_cells(fields: Sequence[Field], table: Table, *, with_target: bool) -> C
     heads = several_heads(targets)
     for f in fields:
         if f.role != "input" and not (with_target and f.role == "target"):
+            continue
+        if f.kind == "image":
+            images[f.name], lost_files = image_paths(table, f.name)
+            for row, text in lost_files.items():
+                why.setdefault(row, ("DL131", text))
             continue
         column = flat(table.columns.column(f.name))
         target = f.role == "target"
@@ -91,7 +99,7 @@ def read_cells(fields: Sequence[Field], table: Table, *, with_target: bool) -> C
     ok = np.ones(len(table), bool)
     ok[list(why)] = False
     bad = tuple(BadRow(table.name(row), text, row, code) for row, (code, text) in sorted(why.items()))
-    return Cells(numbers, labels, lists, ok, bad)
+    return Cells(numbers, labels, lists, ok, bad, images)
 
 
 def one_column_a_label(targets: Sequence[Field]) -> bool:
@@ -278,8 +286,7 @@ def prepare_table(schema: Schema) -> Prepare:
     then their flags, then each category one-hot (a missing or unseen value is all zeros).
     A flag says that the number is missing; a column has one if training rows lacked it.
     """
-    numbers = [f for f in schema.inputs if f.kind == "number"]
-    flagged = torch.tensor([i for i, f in enumerate(numbers) if f.missing], dtype=torch.int64)
+    flagged = flagged_numbers(schema)
     if schema.layout == "columns":
         return partial(_columns, flagged)
     sizes = [len(f.classes) for f in schema.inputs if f.kind == "category"]
@@ -287,12 +294,23 @@ def prepare_table(schema: Schema) -> Prepare:
     return partial(_matrix, flagged, starts, sum(sizes))
 
 
-def _columns(flagged: Tensor, raw: tuple[Tensor, ...]) -> tuple[Any, ...]:
-    numbers, *rest = raw
-    filled = torch.nan_to_num(numbers, nan=0.0)  # 0 is the training mean
+def flagged_numbers(schema: Schema) -> Tensor:
+    """Which of the columns of numbers have a flag: training rows lacked a value of them."""
+    numbers = [f for f in schema.inputs if f.kind == "number"]
+    return torch.tensor([i for i, f in enumerate(numbers) if f.missing], dtype=torch.int64)
+
+
+def fill_missing(flagged: Tensor, numbers: Tensor) -> Tensor:
+    """(B, n) with NaN → (B, n + flags): missing ones at the training mean, which is 0."""
+    filled = torch.nan_to_num(numbers, nan=0.0)
     if len(flagged):
         filled = torch.cat([filled, numbers.index_select(1, flagged).isnan().to(numbers.dtype)], 1)
-    return (filled, *rest)
+    return filled
+
+
+def _columns(flagged: Tensor, raw: tuple[Tensor, ...]) -> tuple[Any, ...]:
+    numbers, *rest = raw
+    return (fill_missing(flagged, numbers), *rest)
 
 
 def _matrix(flagged: Tensor, starts: Tensor, width: int, raw: tuple[Tensor, ...]) -> tuple[Any, ...]:

@@ -21,12 +21,14 @@ from danlu.data.images import ImageFiles, StoredImage, decode, decode_all, read_
 from danlu.data.prepare import byte_statistics, prepare
 from danlu.data.split import TEST_SHARE, VAL_SHARE, split
 from danlu.data.user import spread
+from danlu.device import pick_device
 from danlu.errors import DanluError
 from danlu.messages import say
 from danlu.settings import Settings
 from danlu.types import Bad, Choice, Field, Schema
 
 SIZES = (32, 64, 128)  # sides that the default picks from
+CPU_SIZE = 64  # the largest of them without a GPU: 128 takes four times as long
 OWN_SIZE = 64  # images all of one size up to this are not resized
 LOOKED_AT = 2_000  # files whose headers decide on size and colour, and whose pixels give mean and std
 MEMORY_SHARE = 0.25  # of the free memory that decoded images may take
@@ -98,7 +100,7 @@ def decode_parts(
     room = int(psutil.virtual_memory().available * MEMORY_SHARE)
     if settings.cache == "off" or size > room:
         off = settings.cache == "off"
-        why = say("data.cache.off") if off else say("data.cache.large", size=_gb(size), room=_gb(room))
+        why = say("data.cache.off") if off else say("data.cache.large", size=gigabytes(size), room=gigabytes(room))
         if settings.on_bad != "skip":
             _refuse_unopened([path for files in parts.values() for path in files.paths], shape, settings)
         return None, [Choice("cache", "off", why)]
@@ -137,7 +139,7 @@ def rows_of_files(
     return out
 
 
-def _gb(size: int) -> str:
+def gigabytes(size: int) -> str:
     return f"{size / 2**30:.1f} GiB"
 
 
@@ -165,7 +167,7 @@ def _statistics(
 # ---- size and split
 
 
-def image_shape(paths: tuple[Path | StoredImage, ...], settings: Settings) -> tuple[tuple[int, int, int], list[Choice]]:
+def image_shape(paths: Sequence[Any], settings: Settings) -> tuple[tuple[int, int, int], list[Choice]]:
     """(C, H, W) the model will see, by the headers of up to ``LOOKED_AT`` files, and why."""
     looked = [paths[i] for i in spread(len(paths), LOOKED_AT)]
     headers = [h for h in threaded(read_header, looked) if h is not None]
@@ -179,8 +181,9 @@ def image_shape(paths: tuple[Path | StoredImage, ...], settings: Settings) -> tu
         why = say("data.size.own")
     else:
         median = statistics.median(min(s) for s in sizes.elements()) if sizes else SIZES[-1]
-        height = width = max((s for s in SIZES if s <= median), default=SIZES[0])
-        why = say("data.size.median", median=int(median))
+        slow = pick_device(settings.device).type == "cpu"
+        height = width = max((s for s in SIZES if s <= median and not (slow and s > CPU_SIZE)), default=SIZES[0])
+        why = say("data.size.cpu" if slow and median > CPU_SIZE else "data.size.median", median=int(median))
     colour = say("data.image.grey" if channels == 1 else "data.image.colour")
     return (channels, height, width), [Choice("size", f"{width} x {height}, {colour}", why)]
 

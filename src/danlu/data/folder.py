@@ -11,7 +11,7 @@ from typing import Any
 from danlu.data.arrays import some
 from danlu.data.columns import Data
 from danlu.data.files import Files, open_files
-from danlu.data.images import ImageFiles, is_image
+from danlu.data.images import SUFFIXES, ImageFiles, is_image
 from danlu.data.places import PART_NAMES, contents, existing, is_hidden, sub_folders
 from danlu.errors import DanluError, did_you_mean
 from danlu.messages import say
@@ -39,7 +39,7 @@ def open_folder(path: Path, test: Any, val: Any, settings: Settings) -> Data:
         raise DanluError("DL154", where=str(path), name=names[0], rows=len(train.paths))
     for files in parts.values():
         check_classes(files, names)
-    empty = [f.name for f in sub_folders(folders["train"]) if f.name not in names]
+    empty = empty_folders(folders["train"], names)
     if empty:
         choices.append(Choice("ignored", some(empty), say("data.folder.no_images")))
     choices.append(Choice("classes", f"{len(names)}: {some(names, 8)}", say("data.classes.folders")))
@@ -83,6 +83,16 @@ def part_folders(path: Path) -> tuple[dict[str, Path], list[Choice]]:
     return found, choices
 
 
+def empty_folders(path: Path, names: Sequence[str]) -> list[str]:
+    """The folders beside those of the classes ``names``: they hold no image."""
+    return [f.name for f in sub_folders(path) if f.name not in names]
+
+
+def _named_image(name: str) -> bool:
+    """``is_image`` of a bare name: a Path for each of 100,000 would take a second."""
+    return os.path.splitext(name)[1].lower() in SUFFIXES
+
+
 def _direct_images(folder: Path) -> bool:
     return any(is_image(p) for p in folder.iterdir())
 
@@ -105,7 +115,8 @@ def scan(folder: Path) -> Files:
                 continue
             seen.add(real)
             folders[:] = sorted(f for f in folders if not is_hidden(f))
-            images = [Path(root, f) for f in sorted(files) if not is_hidden(f) and is_image(Path(f))]
+            here = Path(root)
+            images = [here / f for f in sorted(files) if not is_hidden(f) and _named_image(f)]
             paths += images
             classes += [sub.name] * len(images)
     return Files(tuple(paths), tuple(classes))

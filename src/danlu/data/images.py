@@ -72,12 +72,14 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def read_header(path: Path | StoredImage) -> Header | None:
-    """Size and colour without decoding; None when the file cannot be read (decoding will say why)."""
+def read_header(source: Any) -> Header | None:
+    """Size and colour of a file or a Pillow image, not decoded; None for what cannot be read (decoding says why)."""
     from PIL import Image
 
     try:
-        with path.open("rb") as file, Image.open(file) as image:
+        if isinstance(source, Image.Image):
+            return Header(*source.size, source.mode in GREY_MODES)
+        with source.open("rb") as file, Image.open(file) as image:
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
             width, height = image.size[::-1] if turned else image.size
             return Header(width, height, image.mode in GREY_MODES)

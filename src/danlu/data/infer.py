@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
 from danlu.data.cells import GLANCE, TARGET_NAMES, decimal_commas, flat, is_text, to_numbers
+from danlu.data.locate import image_columns, unfound
 from danlu.data.profile import Profile, profile
 from danlu.data.table import Table
 from danlu.data.table_task import DATE, decide_task
@@ -28,8 +29,10 @@ def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName
     """The fields in the table's order, the task, and what was decided. Statistics come later, from training rows."""
     columns = {name: flat(table.columns.column(name)) for name in table.names}
     profiles = {name: profile(column) for name, column in columns.items()}
-    ignored = _named(settings.ignore, table, profiles, "--ignore")
-    targets, why_target = _find_target(table, settings, profiles, ignored)
+    ignored = named_columns(settings.ignore, table, profiles, "--ignore")
+    asked = named_columns(settings.target, table, profiles, "--target")
+    images = image_columns(table, profiles, (*ignored, *asked))
+    targets, why_target = _find_target(table, settings, profiles, (*ignored, *images))
     try:
         task, why_task, target_fields = decide_task(columns, profiles, targets, why_target, settings, table.path)
     except DanluError as error:
@@ -40,6 +43,10 @@ def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName
             fields[name] = target_fields[name]
         elif name in ignored:
             fields[name] = Field(name, _kind(profiles[name]), "ignored", say("table.ignored.asked"))
+        elif name in images:
+            fields[name] = Field(name, "image", "input", images[name], dtype="uint8")
+        elif images and (lost := unfound(name, table)):
+            fields[name] = Field(name, "text", "ignored", lost)
         else:
             fields[name] = _input(name, profiles[name], first=name == table.names[0])
     if not any(f.role == "input" for f in fields.values()):
@@ -65,7 +72,7 @@ def infer_target(table: Table, settings: Settings) -> tuple[tuple[Field, ...], T
     """The target's fields and the task alone, for rows whose input is no column of the table."""
     columns = {name: flat(table.columns.column(name)) for name in table.names}
     profiles = {name: profile(column) for name, column in columns.items()}
-    ignored = _named(settings.ignore, table, profiles, "--ignore")
+    ignored = named_columns(settings.ignore, table, profiles, "--ignore")
     targets, why = _find_target(table, settings, profiles, ignored)
     task, why_task, fields = decide_task(columns, profiles, targets, why, settings, table.path)
     return tuple(fields.values()), task, (Choice("target", ", ".join(targets), why), Choice("task", task, why_task))
@@ -94,7 +101,7 @@ def _with_commas(name: str, column: pa.Array, table: Table) -> DanluError | None
 
 def _nearly(field: Field, column: pa.Array, table: Table) -> Choice | None:
     """Says it where a few cells keep a column from being numbers, or its decimal commas do."""
-    if field.role == "target" or not is_text(column):
+    if field.role == "target" or field.kind == "image" or not is_text(column):
         return None
     what, taken = f"column {field.name}", field.kind if field.role == "input" else say("table.left_out")
     if decimal_commas(column):
@@ -110,8 +117,8 @@ def _nearly(field: Field, column: pa.Array, table: Table) -> Choice | None:
     return Choice(what, taken, say("table.nearly", **facts))
 
 
-def _named(
-    wanted: str | Sequence[str] | None, table: Table, profiles: dict[str, Profile], flag: str
+def named_columns(
+    wanted: str | Sequence[str] | None, table: Table, profiles: Mapping[str, Any], flag: str
 ) -> tuple[str, ...]:
     """Column names a person gave: a list, one name, several separated by commas; numbers where there is no header."""
     if wanted is None:
@@ -142,7 +149,7 @@ def _find_target(
     table: Table, settings: Settings, profiles: dict[str, Profile], ignored: Sequence[str]
 ) -> tuple[tuple[str, ...], str]:
     if settings.target is not None:
-        return _named(settings.target, table, profiles, "--target"), say("table.target.given")
+        return named_columns(settings.target, table, profiles, "--target"), say("table.target.given")
     free = [name for name in profiles if name not in ignored]
     named = [name for name in free if name.strip().casefold() in TARGET_NAMES]
     if len(named) == 1:
@@ -197,7 +204,7 @@ def _input(name: str, p: Profile, first: bool) -> Field:
 
 def _describe(fields: Sequence[Field], profiles: dict[str, Profile]) -> list[Choice]:
     """One line a kind of input, and one for each reason to leave columns out."""
-    out = []
+    out = [Choice(f"images: {f.name}", say("kind.image"), f.why) for f in fields if f.kind == "image"]
     for kind in ("number", "category"):
         names = [f.name for f in fields if f.role == "input" and f.kind == kind]
         if names:
@@ -218,3 +225,9 @@ def _describe(fields: Sequence[Field], profiles: dict[str, Profile]) -> list[Cho
 
 def _some(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f", … ({len(names)})" if len(names) > most else "")
+
+
+def without_target(table: Table) -> tuple[Field, ...]:
+    """What each column would be as an input: for a table of which nobody has said yet what is to be predicted."""
+    profiles = {name: profile(flat(table.columns.column(name))) for name in table.names}
+    return tuple(_input(name, p, first=name == table.names[0]) for name, p in profiles.items())

@@ -14,10 +14,12 @@ from torch.utils.data._utils import pin_memory as torch_pin
 from torch.utils.data._utils.collate import default_collate
 
 from danlu.data import memory, order, sampling
+from danlu.data.augment import Augment
+from danlu.data.balance import Balance, balance_of
 from danlu.data.columns import most_bad
 from danlu.data.memory import Place
 from danlu.data.sampling import Task
-from danlu.data.seeded import Reader, plain_index
+from danlu.data.seeded import Fetched, Reader, plain_index
 from danlu.data.workers import Workers
 from danlu.errors import DanluError, did_you_mean
 from danlu.types import Bad
@@ -91,6 +93,8 @@ class Loader:
         # the loaders of one data set, whose limit is for all together; weak, so that a dropped one ends its workers
         self.siblings: tuple[weakref.ref[Loader], ...] = ()
         self.fixed = False
+        self.augment: Augment | None = None  # images of danlu's own sources, varied after they are prepared
+        self._balance: Balance | None = None
         self._template, self._seed = template, seed
         self._iterable = isinstance(dataset, IterableDataset)
         self._own_order = sampler is None and batch_sampler is None
@@ -153,10 +157,18 @@ class Loader:
         if self._columns is None:
             return self._read(place)
         if not self._own_order:
-            return memory.picked(self._columns, self._tasks(place), place, pin=self._pin)
+            return memory.picked(self._columns, self._tasks(place), place, pin=self._pin, after=self._after(place))
         assert self.batch_size is not None
         rows = self._order(place.epoch) if self.shuffle else None
-        return memory.batches(self._columns, rows, self.batch_size, self._stop(), place, pin=self._pin)
+        stop, after = self._stop(), self._after(place)
+        return memory.batches(self._columns, rows, self.batch_size, stop, place, pin=self._pin, after=after)
+
+    def _after(self, place: Place) -> memory.After | None:
+        """What is done to gathered rows: images varied by their positions in this epoch."""
+        if self.augment is None:
+            return None  # without asking for a seed: nothing else needs one where nothing is shuffled
+        augment, seed, epoch = self.augment, self.seed, place.epoch
+        return lambda parts, at: augment.batch(parts, seed, epoch, at)
 
     def indices(self, epoch: int, start: int, stop: int) -> list[Any]:
         """Row numbers at positions ``start`` to ``stop`` of ``epoch``: which samples a batch was made of.
@@ -185,6 +197,10 @@ class Loader:
         stop = self._place.consumed if first is None else first + len(self._missing)
         rows = self.indices(self._place.epoch, 0, stop)
         return [row for at, row in enumerate(rows) if at not in self._missing][:first]
+
+    def draw_equally(self, labels: Tensor) -> None:
+        """From now on every class of ``labels`` (N,) is drawn equally often; see ``data.balance``."""
+        self._balance, self._permutation = balance_of(labels), None
 
     def close(self) -> None:
         """End persistent workers now, not when the loader is dropped."""
@@ -221,9 +237,12 @@ class Loader:
                 if fetched.ended:
                     ended.add(task.number % max(1, self.num_workers))
                 if fetched.rows and place.consumed > skip * self._iterable:
+                    batch = fetched.batch
+                    if self.augment is not None:
+                        batch = self.augment.batch(batch, self.seed, place.epoch, _positions(task, fetched))
                     if self.check is not None:
-                        self.check(fetched.batch)
-                    yield _pinned(fetched.batch) if self._pin and not workers else fetched.batch
+                        self.check(batch)
+                    yield _pinned(batch) if self._pin and not workers else batch
                 if len(ended) == max(1, self.num_workers):
                     return
         finally:
@@ -281,8 +300,18 @@ class Loader:
     def _order(self, epoch: int) -> Tensor:
         key = (self.seed, epoch)
         if self._permutation is None or self._permutation[0] != key:
-            self._permutation = key, order.permutation(*key, len(self.dataset))
+            shuffled = (
+                order.permutation(*key, len(self.dataset)) if self._balance is None else self._balance.order(*key)
+            )
+            self._permutation = key, shuffled
         return self._permutation[1]
+
+
+def _positions(task: Task, fetched: Fetched) -> Tensor:
+    """The places in the epoch of the samples that a task gave, (B,) int64."""
+    gone = {index for index, _, _ in fetched.bad}
+    kept = [at for at, i in enumerate(task.indices, task.start) if not gone or plain_index(i) not in gone]
+    return torch.tensor(kept, dtype=torch.int64)
 
 
 def _pinned(batch: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from danlu.data.sampling import Task
 
 CHUNK_BYTES = 1 << 20  # what one kept batch may hold on to; stays in the second-level cache
 CHUNK_BATCHES = 512  # splitting so many takes about a millisecond: the longest pause between two batches
+
+
+After = Callable[[tuple[Any, ...], Tensor], tuple[Any, ...]]  # (rows of a batch, their positions) → the batch
 
 
 @dataclass
@@ -59,9 +62,18 @@ def _rows(indices: Any, n: int) -> Tensor | None:
 
 
 def batches(
-    columns: Columns, order: Tensor | None, size: int, stop: int, place: Place, *, pin: bool = False
+    columns: Columns,
+    order: Tensor | None,
+    size: int,
+    stop: int,
+    place: Place,
+    *,
+    pin: bool = False,
+    after: After | None = None,
 ) -> Iterator[list[Any]]:
     """Batches of ``size`` rows in ``order`` (None: as they lie), from ``place`` on to position ``stop``.
+
+    ``after`` is done to gathered rows, of several batches at once, before they are split.
 
     A chunk starts at one batch and doubles, so the first batch comes at once. Batches of a chunk share memory but
     no elements, and ``unsafe_split`` gives each its own version counter: changing one in place is safe.
@@ -75,6 +87,8 @@ def batches(
         with torch.inference_mode(False):  # a chunk may outlive the caller's inference block
             rows = torch.arange(start, end, device=device) if order is None else order[start:end]
             parts = columns.gather(rows)
+            if after is not None:
+                parts = after(parts, torch.arange(start, end))
             if pin:
                 parts = tuple(p.pin_memory() for p in parts)
             split = [torch.unsafe_split(p, size) for p in parts] if end - start > size else [(p,) for p in parts]
@@ -85,7 +99,9 @@ def batches(
         start, chunk = end, min(2 * chunk, limit)
 
 
-def picked(columns: Columns, tasks: Iterator[Task], place: Place, *, pin: bool = False) -> Iterator[list[Any]]:
+def picked(
+    columns: Columns, tasks: Iterator[Task], place: Place, *, pin: bool = False, after: After | None = None
+) -> Iterator[list[Any]]:
     """Batches of the rows a user's sampler names, each gathered when it is due."""
     device = columns.tensors[0].device if columns.index is None else columns.index.device
     for task in tasks:
@@ -94,6 +110,8 @@ def picked(columns: Columns, tasks: Iterator[Task], place: Place, *, pin: bool =
             raise IndexError(f"a sampler of {len(columns)} rows gave {task.indices}")
         with torch.inference_mode(False):
             parts = columns.gather(rows.to(device))
+            if after is not None:
+                parts = after(parts, torch.arange(place.consumed, place.consumed + len(rows)))
         place.consumed += len(rows)
         yield columns.packed([p.pin_memory() for p in parts] if pin else parts)
 

@@ -28,8 +28,10 @@ def scaled(data: Data, mean: Sequence[float], std: Sequence[float]) -> Data | No
     field = image_input(data.schema)
     if field is None:
         return None
-    new = replace(field, mean=_channels(mean, field.shape[0]), std=_channels(std, field.shape[0]))
-    schema = replace(data.schema, fields=tuple(new if f is field else f for f in data.schema.fields))
+    means, stds = _channels(mean, field.shape[0]), _channels(std, field.shape[0])
+    new = replace(field, mean=means, std=stds)
+    own = tuple(replace(f, mean=means, std=stds) if _same_image(f, field) else f for f in data.schema.fields)
+    schema = replace(data.schema, fields=own)
     parts = {"train": data.train, "val": data.val, "test": data.test}
     made: dict[int, Tensor] = {}  # parts share their rows: each tensor once
     if field.dtype != "uint8":
@@ -42,11 +44,18 @@ def scaled(data: Data, mean: Sequence[float], std: Sequence[float]) -> Data | No
 
 
 def image_input(schema: Schema) -> Field | None:
-    """The one input, if it is an image that danlu itself prepares."""
-    if schema.origin in ("table", "dataset") or len(schema.inputs) != 1 or schema.inputs[0].kind != "image":
+    """The image among the inputs that danlu itself prepares: the one input, or of a table's images the first."""
+    if schema.origin == "table":
+        return next((f for f in schema.inputs if f.kind == "image"), None)
+    if schema.origin == "dataset" or len(schema.inputs) != 1 or schema.inputs[0].kind != "image":
         return None
     field = schema.inputs[0]
     return field if field.dtype == "uint8" or field.mean else None
+
+
+def _same_image(f: Field, field: Field) -> bool:
+    """All images of a table are scaled alike: the same trunk sees them."""
+    return f.role == "input" and f.kind == "image" and f.shape == field.shape
 
 
 def _channels(values: Sequence[float], channels: int) -> tuple[float, ...]:
@@ -56,7 +65,9 @@ def _channels(values: Sequence[float], channels: int) -> tuple[float, ...]:
 def _with(part: Any, schema: Schema, made: dict[int, Tensor]) -> Any:
     if isinstance(part, Columns):
         tensors = tuple(made.get(id(t), t) for t in part.tensors)
-        return Columns(tensors, part.index, prepare(schema), part.names, part.exact, part.heads)
+        return Columns(tensors, part.index, prepare(schema), part.names, part.exact, part.aside, part.heads)
+    if hasattr(part, "with_prepare"):  # a table's images in their files; naming the class would import pyarrow
+        return part.with_prepare(prepare(schema))
     if isinstance(part, ImageFiles):
         other, ready = copy.copy(part), prepare(schema)
         assert ready is not None  # images are stored as bytes

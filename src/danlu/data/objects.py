@@ -90,6 +90,35 @@ def _is_nested(source: Mapping[str, Any]) -> bool:
     return any(len(getattr(v, "shape", ())) > 1 for v in source.values())
 
 
+def apart(source: Any) -> tuple[Any, dict[str, list[Any]]]:
+    """Rows and columns without the images among their cells, which arrow cannot hold; and those, a list a column."""
+    if isinstance(source, list | tuple) and source and all(isinstance(r, Mapping) for r in source):
+        names = [
+            n for n in dict.fromkeys(n for row in source for n in row) if any(is_picture(r.get(n)) for r in source)
+        ]
+        rows = [{k: f"image {i}" if k in names else v for k, v in row.items()} for i, row in enumerate(source)]
+        return (rows if names else source), {str(n): [row.get(n) for row in source] for n in names}
+    module = type(source).__module__.partition(".")[0]
+    if (isinstance(source, Mapping) or module == "pandas") and hasattr(source, "keys"):
+        names = [n for n in source if _has_pictures(source[n])]
+        if names:
+            rest = {n: source[n] for n in source}
+            rest |= {n: [f"image {i}" for i in range(len(source[n]))] for n in names}
+            return rest, {str(n): list(source[n]) for n in names}
+    return source, {}
+
+
+def _has_pictures(column: Any) -> bool:
+    """Whether a column of a table, not a single value, begins with an image."""
+    listed = isinstance(column, list | tuple) or type(column).__name__ == "Series"
+    return listed and len(column) > 0 and is_picture(next(iter(column)))
+
+
+def is_picture(value: Any) -> bool:
+    """A Pillow image, or an array of an image's shape."""
+    return hasattr(value, "getbands") or len(getattr(value, "shape", ())) in (2, 3)
+
+
 def _is_scalar(value: Any) -> bool:
     return isinstance(value, str | bytes) or not hasattr(value, "__len__") or getattr(value, "shape", None) == ()
 

@@ -10,7 +10,7 @@ from torch import Tensor
 _M32, _M64 = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
 
 # One number, several uses: each gets a stream of its own, so that none repeats another's draws.
-ORDER, SAMPLE, COLLATE, SAMPLER, WORKER = range(5)
+ORDER, SAMPLE, COLLATE, SAMPLER, WORKER, BALANCE, AUGMENT = range(7)
 
 
 def permutation(seed: int, epoch: int, n: int) -> Tensor:
@@ -31,6 +31,25 @@ def sample_seed(seed: int, epoch: int, position: int, stream: int = SAMPLE) -> i
 def stream_seed(seed: int, epoch: int, stream: int, part: int = 0) -> int:
     """32 bits for what happens once an epoch (and once a ``part`` of it, such as a worker)."""
     return sample_seed(seed, epoch, part, stream)
+
+
+def uniforms(seed: int, epoch: int, positions: Tensor, count: int, stream: int) -> Tensor:
+    """``count`` numbers of [0, 1) for each of ``positions`` (N,) int64: float32 (N, count), multiples of 2⁻²⁴.
+
+    Column k mixes the 32 bits of ``sample_seed`` once more, moved by k + 1 steps of the golden ratio.
+    """
+    low, high = _keys(seed, epoch, stream)
+    positions = positions.to("cpu", torch.int64)
+    first = _mixed(_mixed((positions & _M32) ^ low) ^ high ^ (positions >> 32))
+    steps = (torch.arange(1, count + 1) * 0x9E3779B9) & _M32
+    return (_mixed((first[:, None] + steps) & _M32) >> 8).float().mul_(2.0**-24)
+
+
+def _mixed(x: Tensor) -> Tensor:
+    """``_mix32`` of many: products wrap at 64 bits, of which the lower 32 are right."""
+    x = ((x ^ (x >> 16)) * 0x7FEB352D) & _M32
+    x = ((x ^ (x >> 15)) * 0x846CA68B) & _M32
+    return x ^ (x >> 16)
 
 
 @lru_cache(maxsize=64)

@@ -15,14 +15,17 @@ from danlu.types import Field, Schema
 def prepare(schema: Schema) -> Prepare | None:
     """The function that makes a batch of stored rows, with or without the target; None when rows are the batch.
 
-    Tables have their own. Elsewhere stored bytes (dtype "uint8") become float32 ``(x / 255 - mean) / std``, with mean
-    and std of the training rows in units of x / 255; an empty mean leaves x / 255. Stored floats were standardised
-    when they were loaded and pass as they are. Each value depends on its own element only, so any grouping of rows
-    gives the same bits.
+    Tables have their own, unless an image is their one input. Elsewhere stored bytes (dtype "uint8") become float32
+    ``(x / 255 - mean) / std``, with mean and std of the training rows in units of x / 255; an empty mean leaves
+    x / 255. Stored floats were standardised when they were loaded and pass as they are. Each value depends on its own
+    element only, so any grouping of rows gives the same bits.
     """
-    if schema.origin == "table":
+    if schema.origin == "table" and schema.layout != "image":
         from danlu.data.encode import prepare_table
+        from danlu.data.mixed import image_inputs, prepare_mixed
 
+        if schema.layout == "mixed":
+            return prepare_mixed(schema, tuple(byte_scale(f) for f in image_inputs(schema.inputs)))
         return prepare_table(schema)
     if schema.origin == "dataset":
         return None
@@ -38,9 +41,11 @@ def prepare(schema: Schema) -> Prepare | None:
 
 
 def _scale(field: Field) -> tuple[Tensor, Tensor] | None:
+    return None if field.dtype != "uint8" or field.kind == "tensor" else byte_scale(field)
+
+
+def byte_scale(field: Field) -> tuple[Tensor, Tensor]:
     """Factor and shift of the one pass ``x * factor + shift`` over stored bytes, shaped to broadcast over a row."""
-    if field.dtype != "uint8" or field.kind == "tensor":
-        return None
     mean = torch.tensor(field.mean or (0.0,), dtype=torch.float64)
     std = torch.tensor(field.std or (1.0,), dtype=torch.float64)
     shape = (-1,) + (1,) * (len(field.shape) - 1)  # one number a channel (or feature), the same over H and W

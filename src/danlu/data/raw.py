@@ -18,7 +18,7 @@ from danlu.data.images import is_image, threaded
 from danlu.data.inputs import as_tensor
 from danlu.data.kinds import is_table
 from danlu.data.paths import resolved
-from danlu.data.places import existing
+from danlu.data.places import existing, table_files
 from danlu.data.prepare import prepare
 from danlu.data.rawitems import Item, as_bad, expanded, find_items
 from danlu.data.seeded import uneven
@@ -29,6 +29,7 @@ from danlu.settings import Settings
 from danlu.types import Bad, Schema
 
 if TYPE_CHECKING:
+    from danlu.data.encode import Cells
     from danlu.data.table import Table
 
 
@@ -70,8 +71,8 @@ def raw_batches(
             return raw_batches(schema, inputs, batch_size=batch_size, max_pixels=max_pixels)
     if is_hub_dict(inputs):
         inputs = next(inputs[name] for name in ("test", *inputs) if name in inputs)
-    if schema.origin == "table":
-        return _tables(schema, inputs, batch_size)
+    if schema.origin == "table" and not (schema.layout == "image" and _are_images(inputs)):
+        return _tables(schema, inputs, batch_size, max_pixels)
     if schema.origin == "dataset":
         return _samples(schema, inputs, batch_size, collate)
     return _items(schema, inputs, batch_size, max_pixels)
@@ -80,32 +81,68 @@ def raw_batches(
 # ---- tables
 
 
-def _tables(schema: Schema, inputs: Any, batch_size: int) -> Iterator[RawBatch]:
-    from danlu.data.encode import encode_rows, prepare_table, unseen_categories
+def _are_images(inputs: Any) -> bool:
+    """Whether images themselves are given to a model of one image, and not a table of their files."""
+    if isinstance(inputs, (str, Path)):
+        path = Path(inputs).expanduser()
+        return is_image(path) or (path.is_dir() and not table_files(path))
+    if isinstance(inputs, list) and inputs and isinstance(inputs[0], (str, Path)):
+        return _are_images(inputs[0])
+    return (
+        not is_table(inputs) and not is_hub_table(inputs) and not isinstance(inputs, Mapping) and not _are_rows(inputs)
+    )
+
+
+def _are_rows(inputs: Any) -> bool:
+    return isinstance(inputs, list) and bool(inputs) and isinstance(inputs[0], Mapping)
+
+
+def _tables(schema: Schema, inputs: Any, batch_size: int, max_pixels: int) -> Iterator[RawBatch]:
+    from danlu.data.encode import read_cells, to_tensors, unseen_categories
 
     settings = Settings(on_bad="skip", bad_limit=1.0)  # bad rows are reported and left out, never fatal
-    ready = prepare_table(schema)
+    ready = prepare(schema)
+    assert ready is not None  # numbers are stored with NaN, images as bytes
     several = isinstance(inputs, list) and len(inputs) > 1 and _are_paths(inputs)
     for source in _table_sources(schema, inputs):
         try:
             table = table_of(schema, source, settings)
-            tensors, bad = encode_rows(schema, table, with_target=False)
+            cells = read_cells(schema.fields, table, with_target=False)
         except DanluError as error:
             if not several:
                 raise
             yield RawBatch((), None, (as_bad(error, str(source)),))
             continue
-        out = {b.row: b for b in bad}
-        good = torch.tensor([i for i in range(len(table)) if i not in out], dtype=torch.int64)
-        lost = (*table.bad, *out.values())
+        tensors = to_tensors(schema, cells, with_target=False)
+        good = torch.from_numpy(np.flatnonzero(cells.ok))
+        lost: tuple[Bad, ...] = (*table.bad, *cells.bad)
         note = unseen_categories(schema, table)
         if not len(good):
             yield RawBatch((), None, lost)
         for start in range(0, len(good), batch_size):
             rows = good[start : start + batch_size].tolist()
-            stretch = slice(start, start + len(rows))
-            batch = ready(tuple(t[stretch] for t in tensors))
-            yield RawBatch(tuple(map(table.name, rows)), batch, *((lost, note) if start == 0 else ()))
+            stretch = tuple(t[start : start + len(rows)] for t in tensors)
+            rows, stretch, broken = _with_images(schema, cells, table, rows, stretch, max_pixels)
+            batch = ready(stretch) if rows else None
+            first = (lost, note) if start == 0 else ((), "")
+            yield RawBatch(tuple(map(table.name, rows)), batch, (*first[0], *broken), first[1])
+
+
+def _with_images(
+    schema: Schema, cells: Cells, table: Table, rows: list[int], stored: tuple[Tensor, ...], max_pixels: int
+) -> tuple[list[int], tuple[Tensor, ...], list[Bad]]:
+    """Rows with their images decoded in front of what else is stored of them; those that cannot be are left out."""
+    from danlu.data.image_columns import decode_columns
+
+    fields = [f for f in schema.inputs if f.kind == "image"]
+    if not fields:
+        return rows, stored, []
+    columns = [[cells.images[f.name][row] for row in rows] for f in fields]
+    pixels, wrong = decode_columns(columns, fields[0].shape, max_pixels)
+    keep = torch.tensor([i for i in range(len(rows)) if i not in wrong], dtype=torch.int64)
+    stored = (*pixels, *(stored if schema.layout == "mixed" else ()))
+    bad = [Bad(table.name(rows[i]), text) for i, text in sorted(wrong.items())]
+    return [rows[i] for i in keep.tolist()], tuple(t[keep] for t in stored) if wrong else stored, bad
 
 
 def table_of(schema: Schema, source: Any, settings: Settings) -> Table:
@@ -130,6 +167,8 @@ def _table_sources(schema: Schema, inputs: Any) -> Iterator[Any]:
     elif isinstance(inputs, list) and inputs and isinstance(inputs[0], (str, Path)) and _are_paths(inputs):
         for path in inputs:
             yield from expanded(path) if Path(path).expanduser().exists() else [path]
+    elif _are_rows(inputs):  # of which some cells are images
+        yield inputs
     elif isinstance(inputs, (np.ndarray, Tensor)) or (isinstance(inputs, list) and inputs and not is_table(inputs)):
         rows = np.atleast_2d(np.asarray(inputs, dtype=object))
         names = [f.name for f in schema.inputs]

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from danlu.data.columns import most_bad
 from danlu.data.hub import is_saved
-from danlu.data.objects import from_object
+from danlu.data.objects import apart, from_object
 from danlu.data.places import has_pattern, is_paths, located, table_files
 from danlu.data.tablefile import Table, read_file
 from danlu.data.typed import plain
@@ -36,7 +36,8 @@ def read_table(source: Any, settings: Settings, *, header: bool | str = "auto", 
     if isinstance(source, PathLike):
         source = str(source)
     if not isinstance(source, str) and not is_paths(source):
-        return _checked(Table(from_object(source)), settings)
+        cells, images = apart(source)
+        return _checked(Table(from_object(cells), images=images), settings)
     files = _files_of(source)
     if isinstance(files, Path):
         return _checked(read_file(files, str(files) if is_paths(source) else source, settings, header, names), settings)

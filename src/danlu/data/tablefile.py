@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -38,6 +39,7 @@ class Table:
     choices: tuple[Choice, ...] = ()
     named: bool = True  # the columns' names came with the data
     pieces: tuple[tuple[int, str], ...] = ()
+    images: Mapping[str, Sequence[Any]] = field(default_factory=dict)  # columns given as images, not as files' names
 
     def __len__(self) -> int:
         return int(self.columns.num_rows)

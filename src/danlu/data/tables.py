@@ -23,13 +23,17 @@ from danlu.data.encode import (
     Cells,
     by_name,
     fit,
-    prepare_table,
     read_cells,
     refuse_unknown_classes,
     to_tensors,
     unseen_categories,
 )
+from danlu.data.groups import aside
+from danlu.data.image_columns import PictureRows, Pictures, open_pictures, rows_of_pictures, with_statistics
+from danlu.data.image_columns import content as content_of_pictures
 from danlu.data.infer import infer
+from danlu.data.mixed import Asks, image_inputs, parts_for
+from danlu.data.prepare import prepare
 from danlu.data.split import TEST_SHARE, VAL_SHARE, content_of
 from danlu.data.split import split as split_rows
 from danlu.data.table import Table, check_share, read_table
@@ -49,22 +53,34 @@ def open_tables(
     *,
     layout: Literal["columns", "matrix"],
     split: Split | None = None,
+    asks: Asks = (),
 ) -> Data:
-    """Training rows with a schema fitted to them; validation and test rows of their own files, else split off."""
+    """Training rows with a schema fitted to them; validation and test rows of their own files, else split off.
+
+    ``asks``: the parameters of a user's forward, by which it gets the columns of a table with images.
+    """
     table = read_table(train, settings)
     fields, task, choices = infer(table, settings)
     cells = read_cells(fields, table, with_target=True)
     settle(cells.bad, table, settings)
+    cells, pictures, said = open_pictures(fields, cells, table, settings)
+    settle(cells.bad, table, settings)
     kept = np.flatnonzero(cells.ok)
-    parts, said = _parts(fields, cells, table, settings, split or split_rows, val is None, test is None)
+    parts, more = _parts(fields, cells, table, settings, split or split_rows, (val is None, test is None), pictures)
+    said += more
     fields = fit(fields, cells, kept[parts[0].numpy()])
-    if layout == "matrix":
-        fields, more = _without_large(fields, table.path)
+    if pictures is not None:
+        fields = with_statistics(fields, pictures, parts[0])
+        schema, more = with_images(Schema(fields, task, "mixed", "table"), asks, table.path)
         said += more
-    schema = Schema(fields, task, layout, "table")
-    rows = _columns(schema, cells, table)
+    else:
+        if layout == "matrix":
+            fields, more = _without_large(fields, table.path)
+            said += more
+        schema = Schema(fields, task, layout, "table")
+    rows = rows_of_table(schema, cells, table, pictures, settings if test is None else None)
     parts_of = {"train": rows.take(parts[0]), "val": rows.take(parts[1]), "test": rows.take(parts[2])}
-    bad = [*table.bad, *cells.bad]
+    bad: list[Bad] = [*table.bad, *cells.bad]
     choices = (*table.choices, *choices, *said)
     for name, source in (("val", val), ("test", test)):
         if source is not None:
@@ -82,6 +98,7 @@ def open_tables(
         choices=choices,
         bad=tuple(bad),
         path=str(train) if files else None,
+        labels={k: part.targets.numpy() for k, part in parts_of.items() if isinstance(part, PictureRows)},
     )
 
 
@@ -104,17 +121,18 @@ def _parts(
     table: Table,
     settings: Settings,
     split: Split,
-    want_val: bool,
-    want_test: bool,
+    wanted: tuple[bool, bool],
+    pictures: Pictures | None,
 ) -> tuple[tuple[Tensor, Tensor, Tensor], list[Choice]]:
-    """Row numbers of the three parts, counted among the rows without a fault."""
+    """Row numbers of the three parts, counted among the rows without a fault; ``wanted``: whether val, and test."""
+    want_val, want_test = wanted
     count = int(cells.ok.sum())
     if not want_val and not want_test:
         empty = torch.empty(0, dtype=torch.int64)
         return (torch.arange(count), empty, empty), []
     target = next((f for f in fields if f.role == "target" and f.kind == "category"), None)
     strata = _strata(target, cells) if target is not None else None
-    content, said = _content(fields, table, cells.ok)
+    content, said = _together(content_of_pictures(pictures)) if pictures else _content(fields, table, cells.ok)
     val, test = VAL_SHARE * want_val, TEST_SHARE * want_test
     parts = split(count, strata=strata, content=content, seed=settings.seed, val=val, test=test)
     key = "table.split.classes" if strata is not None else "table.split"
@@ -139,7 +157,10 @@ def _content(fields: tuple[Field, ...], table: Table, ok: np.ndarray) -> tuple[T
         except (NotImplementedError, ValueError):  # a list or a struct: as its text
             indices = _texts(column).dictionary_encode(null_encoding="encode").indices
         codes.append(torch.from_numpy(indices.to_numpy(zero_copy_only=False)[ok].astype(np.int64)))
-    content = content_of(torch.stack(codes, 1))
+    return _together(content_of(torch.stack(codes, 1)))
+
+
+def _together(content: Tensor) -> tuple[Tensor | None, list[Choice]]:
     _, first, group, sizes = np.unique(content.numpy(), return_index=True, return_inverse=True, return_counts=True)
     copies = int(sizes.sum()) - len(sizes)
     if not copies:
@@ -168,36 +189,70 @@ def _without_large(fields: tuple[Field, ...], path: str) -> tuple[tuple[Field, .
     return fields, [Choice("left out", name, text) for name, text in why.items()]
 
 
-def _columns(schema: Schema, cells: Cells, table: Table) -> Columns:
+def rows_of_table(
+    schema: Schema, cells: Cells, table: Table, pictures: Pictures | None, settings: Settings | None
+) -> Columns | PictureRows:
+    """The rows without a fault, ready for a loader.
+
+    ``settings`` say by which columns these rows' test is sliced; None where they have no test rows among them.
+    """
     kept = np.flatnonzero(cells.ok)
     tensors = to_tensors(schema, cells, with_target=True)
-    places = replace(table, columns=pa.table({}))  # names need the lines only, not the cells
+    places = replace(table, columns=pa.table({}), images={})  # names need the lines only, not the cells
     exact = None
     numbers = [f.name for f in schema.targets if f.kind == "number"]
     if schema.task in ("regression", "multitask") and numbers:
         exact = torch.from_numpy(np.stack([cells.numbers[name][kept] for name in numbers], 1).astype(np.float64))
-    return Columns(
-        tensors,
-        prepare=prepare_table(schema),
-        names=partial(_name, places, kept),
-        exact=exact,
-        heads=schema.heads,
-    )
+    ready = prepare(schema)
+    assert ready is not None  # images are stored as bytes, numbers with NaN
+    names = partial(_name, places, kept)
+    beside = aside(table, settings.slice, kept) if settings is not None else None
+    if pictures is None:
+        return Columns(tensors, None, ready, names, exact, beside, schema.heads)
+    if schema.heads:
+        raise DanluError("DL264", table.path, what=say("heads.not.images"), heads=", ".join(schema.heads))
+    rest = tensors if schema.layout == "mixed" else tensors[-1:]
+    return rows_of_pictures(pictures, Columns(rest, None, None, names, exact, beside), ready)
 
 
 def _name(table: Table, kept: np.ndarray, row: int) -> str:
     return table.name(int(kept[row]))
 
 
-def _open_more(schema: Schema, source: Any, part: str, settings: Settings) -> tuple[Columns, list[Bad], str]:
+def _open_more(
+    schema: Schema, source: Any, part: str, settings: Settings
+) -> tuple[Columns | PictureRows, list[Bad], str]:
     """A validation or test table, by the training schema; what it had to leave out, and of what it knows nothing."""
     unnamed = all(f.name == f"column{i + 1}" for i, f in enumerate(schema.fields))
     names = [f.name for f in schema.fields]
     table = read_table(source, settings, header=False if unnamed and _is_text(source) else "auto", names=names)
+    rows, bad = labelled_rows(schema, table, part, settings)
+    return rows, bad, unseen_categories(schema, table)
+
+
+def labelled_rows(
+    schema: Schema, table: Table, part: str, settings: Settings
+) -> tuple[Columns | PictureRows, list[Bad]]:
+    """A table's rows by the training schema, and those that had to be left out; DL173 where no row is left."""
     cells = read_cells(schema.fields, table, with_target=True)
     refuse_unknown_classes(schema, cells, part, table.path)
     settle(cells.bad, table, settings)
-    return _columns(schema, cells, table), [*table.bad, *cells.bad], unseen_categories(schema, table)
+    images = image_inputs(schema.fields)
+    cells, pictures, _ = open_pictures(schema.fields, cells, table, settings, images[0].shape if images else None)
+    settle(cells.bad, table, settings)
+    if not cells.ok.any():
+        raise DanluError("DL173", where=table.path, where_from=table.path)
+    sliced = settings if part == "test" else None
+    return rows_of_table(schema, cells, table, pictures, sliced), [*table.bad, *cells.bad]
+
+
+def with_images(schema: Schema, asks: Asks, path: str) -> tuple[Schema, list[Choice]]:
+    """The schema of a table with images: an image alone is as of a folder; else what the model gets, in order."""
+    if len(schema.inputs) == 1:
+        return replace(schema, layout="image"), []
+    parts = parts_for(schema.inputs, asks, path)
+    why = say("pictures.parts.named" if any(name in parts for name, _ in asks) else "pictures.parts")
+    return replace(schema, parts=parts), [Choice("forward", ", ".join(parts), why)]
 
 
 def _is_text(source: Any) -> bool:

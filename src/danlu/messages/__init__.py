@@ -8,11 +8,14 @@ from danlu.messages import (
     data,
     doubts,
     environment,
+    evaluation,
     explain,
     heads,
     loader,
+    look,
     model,
     page,
+    pictures,
     run,
     settings,
     showing,
@@ -25,9 +28,9 @@ from danlu.messages.base import ErrorText, Text, language, merge, set_language, 
 __all__ = ["ERRORS", "SAYINGS", "ErrorText", "Text", "language", "say", "set_language", "spoken", "text"]
 
 _ROOMS = (
-    *(data, doubts, environment, explain, heads, loader, model),
-    *(page, run, settings, showing, sources, tables, train),
-)
+    data, doubts, environment, evaluation, explain, heads, loader, look, model, page, pictures, run, settings, showing,
+    sources, tables, train,
+)  # fmt: skip
 
 ERRORS: dict[str, ErrorText] = merge(*(room.ERRORS for room in _ROOMS))
 SAYINGS: dict[str, Text] = merge(*(room.SAYINGS for room in _ROOMS))

@@ -265,6 +265,28 @@ ERRORS: dict[str, ErrorText] = {
 }
 
 SAYINGS: dict[str, Text] = {
+    "augment.passes": (
+        "each image is seen {passes} times: too few for variations to help",
+        "每张图片只看 {passes} 遍，变化图片没有帮助",
+    ),
+    "augment.grey": (
+        "training images moved and zoomed a little; grey ones may be letters or scans: never mirrored",
+        "训练图片略作平移和缩放；灰度图可能是文字或扫描件，从不镜像",
+    ),
+    "augment.labels": (
+        "training images moved and zoomed; labels may say where something is: not mirrored",
+        "训练图片作平移和缩放；标签可能与左右有关，不镜像",
+    ),
+    "augment.mirror_matters": (
+        "training images moved and zoomed, not mirrored: a linear model is right on {plain} of {rows} as they are, on "
+        "{mirrored} in a mirror",
+        "训练图片作平移和缩放，不镜像：{rows} 张里线性模型原样答对 {plain} 张，镜像后只答对 {mirrored} 张",
+    ),
+    "augment.photos": (
+        "training images moved, zoomed and mirrored: a linear model is right on {plain} of {rows} as they are, on "
+        "{mirrored} in a mirror",
+        "训练图片作平移、缩放和镜像：{rows} 张里线性模型原样答对 {plain} 张，镜像后答对 {mirrored} 张",
+    ),
     "data.no_label": ("no label", "没有标签"),
     "data.not_finite": ("NaN or infinity", "NaN 或无穷大"),
     "data.zip": ("it is packed", "这是压缩包"),
@@ -387,6 +409,10 @@ SAYINGS: dict[str, Text] = {
     "data.image.grey": ("grey", "灰度"),
     "data.image.colour": ("colour", "彩色"),
     "data.size.own": ("all images have this size", "所有图片都是这个尺寸"),
+    "data.size.cpu": (
+        "the median side is {median}; without a GPU a small side learns more in the same time",
+        "边长的中位数为 {median}；没有 GPU 时，同样的时间里小图学到的更多",
+    ),
     "data.size.median": (
         "the median of the shorter sides is {median}; the whole image is resized; --size sets another",
         "短边的中位数是 {median}；整张图缩放到这个尺寸；可用 --size 指定",

@@ -22,12 +22,12 @@ ERRORS: dict[str, ErrorText] = {
     ),
     "DL331": (
         (
-            "a linear model does as well: {metric} {linear} beside {value}",
-            "线性模型也能做到：{metric} {linear}，而本模型 {value}",
+            "a linear model {how}: {metric} {linear} beside {value}",
+            "{how}：线性模型的{metric}为 {linear}，本模型为 {value}",
         ),
         (
-            "it was solved in a moment on at most 1,024 raw features; the network has not learned more than that yet",
-            "它只用至多 1,024 个原始特征、一步求解；网络目前学到的并不比它多",
+            "it was solved in a moment on at most 1,024 raw features; that the network has learned more is not shown",
+            "它只用至多 1,024 个原始特征、一步求解；还看不出网络学到了更多",
         ),
         ("train longer, or with another rate: {line}", "多训练一会儿，或换学习率：{line}"),
     ),
@@ -102,9 +102,34 @@ ERRORS: dict[str, ErrorText] = {
             "若漏掉少数类代价更大：--class-weights balanced",
         ),
     ),
+    "DL338": (
+        (
+            "{group} is served worse: {metric} {value} (95% {low} – {high}), {rest} on all other test rows",
+            "{group} 的表现明显更差：{metric} {value}（95% 区间 {low} – {high}），其余测试样本为 {rest}",
+        ),
+        (
+            "{rows} rows against the rest ({rest_low} – {rest_high}); chance does not explain it, even with {compared} "
+            "groups compared{also}",
+            "{rows} 行与其余（{rest_low} – {rest_high}）相比；即使同时比较了 {compared} 个组，偶然因素也解释不了{also}",
+        ),
+        (
+            "look at that group's rows and baseline in report.html; if it matters, collect more of it and train again",
+            "在 report.html 里查看该组的样本与基线；若这组很重要，请多收集这类数据后重新训练",
+        ),
+    ),
 }
 
 SAYINGS: dict[str, Text] = {
     "doubt.val": ("validation", "验证集"),
     "doubt.test": ("test", "测试集"),
+    "doubt.linear.as_good": ("does as well", "线性模型也能做到"),
+    "doubt.linear.unsure": (
+        "may do as well (difference 95% {low} – {high})",
+        "还不能说胜过线性模型（差距的 95% 区间 {low} – {high}）",
+    ),
+    "doubt.group_baseline": (
+        "; ignoring the input reaches {baseline} in that group",
+        "；在该组里不看输入就能到 {baseline}",
+    ),
+    "doubt.also_worse": ("; also worse ({count}): {groups}", "；同样更差的还有 {count} 组：{groups}"),
 }

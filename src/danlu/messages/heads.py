@@ -37,9 +37,16 @@ ERRORS: dict[str, ErrorText] = {
             "不写 loss，或给一个字典：loss={{'price': nn.L1Loss(), 'kind': nn.CrossEntropyLoss()}}",
         ),
     ),
+    "DL264": (
+        ("several heads do not go together with {what}", "多个输出头不能与{what}一起用"),
+        ("the heads are {heads}", "输出头有 {heads}"),
+        ("leave it out, or train a model for each target", "不用它，或每个目标训练一个模型"),
+    ),
 }
 
 SAYINGS: dict[str, Text] = {
+    "heads.not.metrics": ("metrics of your own", "自己的指标"),
+    "heads.not.images": ("columns of image files", "图片文件列"),
     "table.task.heads": (
         "columns of different kinds: a head for each; {heads}",
         "各列类型不同：每列一个输出头；{heads}",

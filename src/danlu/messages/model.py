@@ -452,8 +452,11 @@ ERRORS: dict[str, ErrorText] = {
 
 SAYINGS: dict[str, Text] = {
     "model.tabular": ("the input is a table", "输入是表格"),
-    "model.cnn": ("images of {side} px, {limit} px at most", "图片边长 {side} 像素，不超过 {limit} 像素"),
-    "model.resnet": ("images of {side} px, more than {limit} px", "图片边长 {side} 像素，超过 {limit} 像素"),
+    "model.cnn": ("not coloured, {side} px, {limit} px at most", "不是彩色图，边长 {side} 像素，不超过 {limit} 像素"),
+    "model.resnet_small": (
+        "images of {channels} × {side} px: learns from few photos in minutes",
+        "图片为 {channels} × {side} 像素：照片不多也能在几分钟内学会",
+    ),
     "model.chosen": ("the model that danlu picks", "danlu 选的模型"),
     "model.libraries": (
         "; every model of torchvision and timm too, as torchvision/NAME, timm/NAME",
@@ -519,6 +522,7 @@ SAYINGS: dict[str, Text] = {
         "no linear baseline beside the model: reading the data once more failed ({error})",
         "没有算线性基线：再读一遍数据时出错（{error}）",
     ),
+    "interval.paired": ("paired shares (Bonett, Price 2012)", "配对比例（Bonett、Price 2012）"),
     "interval.jackknife": ("jackknife", "刀切法"),
     "baseline.classification": ("always the majority class", "总是猜最多的类别"),
     "baseline.multilabel": ("each label's majority", "每个标签都猜多数情形"),

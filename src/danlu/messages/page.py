@@ -51,6 +51,7 @@ SAYINGS: dict[str, Text] = {
     "page.field.kind": ("Kind", "类型"),
     "page.field.missing": ("Missing", "缺失"),
     "page.field.classes": ("Classes", "类别数"),
+    "page.field.values": ("Values", "取值"),
     "page.field.why": ("Why", "依据"),
     "page.kind.image": ("image", "图像"),
     "page.kind.number": ("number", "数值"),
@@ -116,6 +117,17 @@ SAYINGS: dict[str, Text] = {
     "page.precision": ("Precision", "精确率"),
     "page.recall": ("Recall", "召回率"),
     "page.f1.drawn": ("F1, {low} to {high}", "F1（{low} 到 {high}）"),
+    "page.per_label": ("Label by label", "各标签的对与错"),
+    "page.per_label.label": ("Label", "标签"),
+    "page.per_label.note": (
+        "A label is claimed where its probability is above {threshold}. Missed: there, but not claimed. "
+        "False alarms: claimed, but not there.",
+        "概率大于 {threshold} 就算给出该标签。漏报：有而没给出；误报：没有却给出。",
+    ),
+    "page.tp": ("Found", "找到"),
+    "page.fn": ("Missed", "漏报"),
+    "page.fp": ("False alarms", "误报"),
+    "page.tn": ("Rightly left out", "正确排除"),
     "page.confusion": ("Confusion matrix", "混淆矩阵"),
     "page.confusion.note": (
         "Each row is a true class, each column an answer; the shade is the share of the row.",

@@ -62,6 +62,10 @@ SAYINGS: dict[str, Text] = {
     "rule.text": ("a name", "名称"),
     "rule.path": ("a path", "路径"),
     "rule.texts": ("a list of names", "名称的列表"),
+    "rule.groups": (
+        "a dict of one value a test row: {{'camera': array}}",
+        "字典，每个测试样本一个值：{{'camera': 数组}}",
+    ),
     "rule.numbers": ("a list of numbers, such as 0.2,0.8", "一串数字，如 0.2,0.8"),
     "rule.pairs": ("a weight for each head, such as price=0.5,kind=1", "每个输出头的权重，如 price=0.5,kind=1"),
     "rule.time": ('a time such as "10m", "1h30m", or seconds', '时长，如 "10m"、"1h30m"，或秒数'),
@@ -98,8 +102,9 @@ SAYINGS: dict[str, Text] = {
     ),
     "setting.monitor": ("the validation metric that names the best epoch", "按哪个验证指标选出最好的一轮"),
     "setting.class_weights": (
-        "weight the classes in the loss: balanced, or one number a class",
-        "损失里各类别的权重：balanced，或每类一个数",
+        "weight the classes in the loss: balanced, or one number a class; or draw rows of rare classes more often: "
+        "sampled",
+        "损失里各类别的权重：balanced，或每类一个数；或 sampled：多抽少数类的样本",
     ),
     "setting.label_smoothing": ("label smoothing, 0 to 1", "标签平滑，0 到 1"),
     "setting.loss_weights": (
@@ -141,7 +146,15 @@ SAYINGS: dict[str, Text] = {
         "任务：classification 分类、multilabel 多标签、regression 回归、custom 自定",
     ),
     "setting.ignore": ("columns to leave out: a,b", "不用的列：a,b"),
+    "setting.slice": (
+        "tell the test group by group too, by these columns: sex,region (numbers are cut at their quartiles)",
+        "测试结果再按这些列分组给出，如 sex,region（数字按四分位数切分）",
+    ),
     "setting.size": ("side of the images the model sees, in pixels", "送进模型的图片边长（像素）"),
+    "setting.augment": (
+        "auto: training images are moved, zoomed and mirrored where that is safe; off",
+        "auto：训练图片在安全时作平移、缩放和镜像；off 关闭",
+    ),
     "setting.on_bad": ("an unreadable sample: stop, or skip it", "遇到读不了的样本：stop 停下，skip 跳过"),
     "setting.bad_limit": ("share of samples that may be skipped", "最多可以跳过多大比例的样本"),
     "setting.max_pixels": ("refuse images with more pixels than this", "像素数超过它的图片不打开"),
@@ -224,9 +237,9 @@ SAYINGS: dict[str, Text] = {
     "flag.train.val": ("data to validate on after each epoch", "每轮结束后用来验证的数据"),
     "flag.train.test": ("data to test on once, at the end", "最后测试一次用的数据"),
     "flag.train.model": (
-        "mlp, cnn, resnet18, resnet34, resnet50, convnext_tiny, vit_tiny, tabular, torchvision/NAME, timm/NAME, "
-        "or file.py:Class (default: chosen by the data)",
-        "mlp、cnn、resnet18、resnet34、resnet50、convnext_tiny、vit_tiny、tabular、torchvision/名字、timm/名字，"
+        "mlp, cnn, resnet_small, resnet18, resnet34, resnet50, convnext_tiny, vit_tiny, tabular, torchvision/NAME, "
+        "timm/NAME, or file.py:Class (default: chosen by the data)",
+        "mlp、cnn、resnet_small、resnet18、resnet34、resnet50、convnext_tiny、vit_tiny、tabular、torchvision/名字、timm/名字，"
         "或 file.py:类名（默认看数据来选）",
     ),
     "flag.train.loss": (
@@ -240,6 +253,15 @@ SAYINGS: dict[str, Text] = {
     "flag.train.run": (
         "the run's folder; one that exists is continued where it stopped (default: a new one in runs/)",
         "结果放哪个文件夹；已有的会从停下的地方接着跑（默认在 runs/ 里新建）",
+    ),
+    "flag.train.metrics": (
+        "file.py:name of metrics of your own: a function (prediction, target), a torchmetrics object, a list or a dict",
+        "自己的指标，file.py:名称：函数 (预测, 目标)、torchmetrics 对象，或它们的列表、字典",
+    ),
+    "flag.test.metrics": ("file.py:name of metrics of your own", "自己的指标，file.py:名称"),
+    "flag.test.slice": (
+        "columns by which the metrics are given group by group too: sex,region",
+        "再按这些列分组给出指标：sex,region",
     ),
     "flag.test.model": ("file.py:Class of a model of your own", "你自己写的模型：file.py:类名"),
     "flag.predict.model": ("file.py:Class of a model of your own", "你自己写的模型：file.py:类名"),

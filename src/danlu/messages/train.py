@@ -206,6 +206,10 @@ SAYINGS: dict[str, Text] = {
     ),
     "batch_size.loader": ("taken from your DataLoader", "取自你的 DataLoader"),
     "batch_size.rows": ("by the number of training rows ({rows})", "按训练样本数（{rows}）"),
+    "epochs.photos": (
+        "{rows} training images, each seen a little differently every time",
+        "训练图片 {rows} 张，每次看都略有不同",
+    ),
     "epochs.rows": ("by the number of training rows ({rows})", "按训练样本数（{rows}）"),
     "steps.time": ("measured: one update takes {each} ms", "实测：一次更新 {each} 毫秒"),
     "lr.range_test": (

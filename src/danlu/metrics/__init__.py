@@ -2,18 +2,25 @@
 
 from danlu.metrics.measured import Measured, measure, values
 from danlu.metrics.meter import Meter
+from danlu.metrics.own import Own, OwnMetrics, own_metrics
+from danlu.metrics.paired import difference
 from danlu.metrics.resample import Z, wilson
-from danlu.metrics.rows import METRICS, metrics_for
+from danlu.metrics.rows import HEADLINES, METRICS, metrics_for
 from danlu.metrics.trivial import baseline, trivial_answer
 
 __all__ = [
+    "HEADLINES",
     "METRICS",
     "Measured",
     "Meter",
+    "Own",
+    "OwnMetrics",
     "Z",
     "baseline",
+    "difference",
     "measure",
     "metrics_for",
+    "own_metrics",
     "trivial_answer",
     "values",
     "wilson",

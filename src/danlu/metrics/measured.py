@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,44 +27,57 @@ class Measured:
     parts: list[dict[str, Any]] = field(default_factory=list)
 
 
-def values(task: str, decoded: Tensor, target: Tensor, only: str = "") -> dict[str, float]:
-    """Every metric of the task (or ``only`` one) for these rows; NaN where undefined (no rows, a class is missing)."""
-    known = metrics_for(task, decoded.shape[1])
-    known = {only: known[only]} if only else known
+def values(task: str, decoded: Tensor, target: Tensor, only: Sequence[str] | None = None) -> dict[str, float]:
+    """Every metric of the task (``only`` these) for the rows; NaN where one is undefined (no rows, a missing class)."""
+    known = _known(task, decoded.shape[1], only)
     rows = rows_of(task, decoded, target)
     if not len(rows.actual):
         return dict.fromkeys(known, math.nan)
     ones = torch.ones(1, len(rows.actual), dtype=torch.float64)
-    found = _weighted(known, rows, ones)
+    found = weighted(known, rows, ones)
     return {name: float(found[name][0]) for name in known}
 
 
-def measure(task: str, decoded: Tensor, target: Tensor, names: tuple[str, ...] = ()) -> Measured:
+def _known(task: str, outputs: int, only: Sequence[str] | None) -> dict[str, Metric]:
+    return {k: m for k, m in metrics_for(task, outputs).items() if only is None or k in only}
+
+
+def measure(
+    task: str,
+    decoded: Tensor,
+    target: Tensor,
+    names: tuple[str, ...] = (),
+    *,
+    bootstrap: int | None = None,
+    only: Sequence[str] | None = None,
+) -> Measured:
     """The same with intervals, and with what each class, label or target has alone (``names`` are theirs).
 
     A share of samples gets Wilson's score interval, everything else the bootstrap's: the metric over seeded resamples
-    of the rows; of many rows the jackknife's, which agrees. All hold for rows drawn independently from where the model
-    will be used.
+    of the rows; of more than ``bootstrap`` (``SMALL``) rows × classes the jackknife's, which agrees. All hold for rows
+    drawn independently from where the model will be used. With ``only`` some metrics, nothing is told of classes.
     """
-    known = metrics_for(task, decoded.shape[1])
-    found, rows = values(task, decoded, target), rows_of(task, decoded, target)
+    known = _known(task, decoded.shape[1], only)
+    found, rows = values(task, decoded, target, only), rows_of(task, decoded, target)
     n = len(rows.actual)
     if n < 2:
         return Measured(found)
     intervals: dict[str, Interval | None] = {}
     spread = {name: metric for name, metric in known.items() if not metric.share}
-    if n * (rows.actual if isinstance(rows, Values) else rows.scores).shape[1] <= SMALL:
-        intervals |= {name: percentiles(v) for name, v in _weighted(spread, rows, resampled(n)).items()}
+    if n * (rows.actual if isinstance(rows, Values) else rows.scores).shape[1] <= (
+        SMALL if bootstrap is None else bootstrap
+    ):
+        intervals |= {name: percentiles(v) for name, v in weighted(spread, rows, resampled(n)).items()}
     else:
         ones = torch.ones(1, n, dtype=torch.float64, requires_grad=True)
-        for name, value in _weighted(spread, rows, ones).items():
+        for name, value in weighted(spread, rows, ones).items():
             intervals[name] = jackknife(value[0], ones, known[name].low, known[name].high)
     intervals |= {k: (*wilson(found[k], n), say("interval.wilson")) for k, metric in known.items() if metric.share}
-    told = {name: interval for name in known if (interval := intervals[name]) is not None}
-    return Measured(found, told, _parts(rows, names))
+    told = {name: interval for name in known if (interval := intervals.get(name)) is not None}
+    return Measured(found, told, _parts(rows, names) if only is None else [])
 
 
-def _weighted(known: dict[str, Metric], rows: Rows, weights: Tensor) -> dict[str, Tensor]:
+def weighted(known: dict[str, Metric], rows: Rows, weights: Tensor) -> dict[str, Tensor]:
     """The metrics of the rows under each row of ``weights`` (R, N): (R,) each."""
     over: dict[str, list[Tensor]] = {name: [] for name, metric in known.items() if metric.of is not None}
     for block in blocks(weights):
@@ -71,7 +85,8 @@ def _weighted(known: dict[str, Metric], rows: Rows, weights: Tensor) -> dict[str
             of = known[name].of
             assert of is not None
             parts.append(of(rows, block))
-    return {name: torch.cat(parts) for name, parts in over.items()} | _ranked(known, rows, weights)
+    ranked = _ranked(known, rows, weights)
+    return {name: torch.cat(parts) for name, parts in over.items()} | {k: v for k, v in ranked.items() if k in known}
 
 
 def _ranked(known: dict[str, Metric], rows: Rows, weights: Tensor) -> dict[str, Tensor]:

@@ -23,6 +23,8 @@ def auroc_and_precision(score: Tensor, truth: Tensor, weights: Iterable[Tensor])
     counting one half (Mann and Whitney, 1947). Average precision is the sum over thresholds of the precision there
     times the recall gained, as scikit-learn's ``average_precision_score``.
     """
+    if len(score) and bool((score == score[0]).all()):
+        return _of_a_constant(truth, weights)
     order, group, groups = _sorted(score)
     positive = truth.to(torch.bool)[order]
     areas, precisions = [], []
@@ -37,6 +39,12 @@ def auroc_and_precision(score: Tensor, truth: Tensor, weights: Iterable[Tensor])
         areas.append(area.where((all_p > 0) & (all_n > 0), torch.nan)[:, 0])
         precisions.append(precision.where(all_p > 0, torch.nan)[:, 0])
     return torch.cat(areas).double(), torch.cat(precisions).double()
+
+
+def _of_a_constant(truth: Tensor, weights: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """The two of one score for all rows, such as the trivial answer's: one half, and the share of positives."""
+    shares = torch.cat([block @ truth.to(block) / block.sum(1) for block in weights])
+    return torch.where((shares > 0) & (shares < 1), 0.5, torch.nan).double(), shares.where(shares > 0, torch.nan)
 
 
 def spearman(one: Tensor, other: Tensor, weights: Iterable[Tensor]) -> Tensor:

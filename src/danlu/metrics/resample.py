@@ -15,10 +15,10 @@ RESAMPLES = 1000
 Interval = tuple[float, float, str]  # low, high, and what kind it is, in words
 
 
-def wilson(share: float, n: float) -> tuple[float, float]:
-    """Wilson's 95 % score interval of a share seen in ``n`` samples (Wilson, 1927)."""
-    centre = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z / (1 + Z * Z / n) * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
+def wilson(share: float, n: float, z: float = Z) -> tuple[float, float]:
+    """Wilson's 95 % score interval of a share seen in ``n`` samples (Wilson, 1927); ``z`` for another level."""
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return max(0.0, centre - half), min(1.0, centre + half)
 
 

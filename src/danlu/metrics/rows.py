@@ -188,6 +188,8 @@ class Metric:
     share: bool = False  # a share of samples: Wilson's interval
 
 
+HEADLINES = {"classification": "accuracy", "multilabel": "macro_f1", "regression": "rmse"}  # the one that is judged
+
 METRICS: dict[str, dict[str, Metric]] = {
     "classification": {
         "accuracy": Metric(_mean("hit"), share=True),

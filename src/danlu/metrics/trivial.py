@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -26,11 +27,11 @@ def trivial_answer(task: str, train_target: Tensor, outputs: int) -> Tensor | No
     return torch.bincount(known, minlength=outputs).double() / max(1, len(known))
 
 
-def baseline(task: str, trivial: Tensor, test_target: Tensor) -> dict[str, Any]:
-    """The metrics of the trivial answer on the test targets; ``"what"`` says in words what it is."""
+def baseline(task: str, trivial: Tensor, test_target: Tensor, only: Sequence[str] | None = None) -> dict[str, Any]:
+    """The metrics (``only`` these) of the trivial answer on the test targets; ``"what"`` says in words what it is."""
     if task not in METRICS or not len(test_target):
         return {}
     target = test_target.cpu()
     outputs = max(len(trivial), int(target.max()) + 1) if task == "classification" else len(trivial)
     answer = torch.nn.functional.pad(trivial, (0, outputs - len(trivial)))
-    return {**values(task, answer.expand(len(target), -1), target), "what": say(f"baseline.{task}")}
+    return {**values(task, answer.expand(len(target), -1), target, only), "what": say(f"baseline.{task}")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 from typing import Any, Literal
 
@@ -15,36 +16,56 @@ from danlu.models import library
 from danlu.models.cnn import cnn
 from danlu.models.convnext import convnext_tiny
 from danlu.models.heads import Heads
+from danlu.models.mixed import WIDTH, mixed
 from danlu.models.mlp import mlp
 from danlu.models.resnet import SMALL, resnet18, resnet34, resnet50
+from danlu.models.resnet_small import resnet_small
 from danlu.models.tabular import tabular
 from danlu.models.user import image_shape, input_width, instantiate
 from danlu.models.vit import patch_for, vit_tiny
 from danlu.types import Schema
 
-__all__ = ["MODELS", "arguments", "build", "check_name", "default_name", "instantiate", "layout_of"]
+__all__ = [
+    "MODELS",
+    "arguments",
+    "asked_by",
+    "build",
+    "check_name",
+    "default_name",
+    "instantiate",
+    "layout_of",
+    "named",
+]
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "mlp": mlp,
     "cnn": cnn,
+    "resnet_small": resnet_small,
     "resnet18": resnet18,
     "resnet34": resnet34,
     "resnet50": resnet50,
     "convnext_tiny": convnext_tiny,
     "vit_tiny": vit_tiny,
     "tabular": tabular,
+    "mixed": mixed,
 }
+
+
+GREY = 32  # pixels: up to here images that are not coloured are drawings of a few strokes, as digits are
 
 
 def default_name(schema: Schema) -> tuple[str, str]:
     """The model for this kind of input when none is named, and why."""
     if schema.layout == "columns":
         return "tabular", say("model.tabular")
+    if schema.layout == "mixed":
+        return "mixed", say("model.mixed", trunk=default_name(_one_image(schema))[0])
     image = image_shape(schema)
     if image is not None:
-        side = max(image[1:])
-        small = side <= SMALL
-        return ("cnn" if small else "resnet18"), say("model.cnn" if small else "model.resnet", side=side, limit=SMALL)
+        channels, side = image[0], max(image[1:])
+        if channels != 3 and side <= GREY:
+            return "cnn", say("model.cnn", side=side, limit=GREY)
+        return "resnet_small", say("model.resnet_small", channels=channels, side=side)
     return "mlp", say("model.mlp", width=input_width(schema))
 
 
@@ -65,6 +86,10 @@ def _arguments(name: str, schema: Schema) -> dict[str, Any]:
     outputs = schema.outputs
     if outputs < 1:
         raise DanluError("DL271", where=f"model={name!r}", name=name, task=schema.task)
+    if schema.layout == "mixed":
+        return _mixed(name, schema)
+    if name == "mixed":
+        raise DanluError("DL272", where=f"model={name!r}", name=name, kinds=_kinds(schema))
     if name == "tabular":
         return {**_table(name, schema), "outputs": outputs}
     if name == "mlp":
@@ -75,7 +100,7 @@ def _arguments(name: str, schema: Schema) -> dict[str, Any]:
     if image is None:
         raise DanluError("DL272", where=f"model={name!r}", name=name, kinds=_kinds(schema))
     channels, height, width = image
-    if name == "cnn":
+    if name in ("cnn", "resnet_small"):
         return {"channels": channels, "outputs": outputs, "size": max(height, width)}
     if library.in_library(name):
         return {"channels": channels, "outputs": outputs, "size": [height, width]}
@@ -85,12 +110,28 @@ def _arguments(name: str, schema: Schema) -> dict[str, Any]:
     return {"channels": channels, "outputs": outputs, "small": max(height, width) <= SMALL}
 
 
+def named(name: str, schema: Schema) -> tuple[str, dict[str, Any]]:
+    """What ``build`` takes for a name that a person gave: of a table with images, an image model is the trunk."""
+    found = arguments(name, schema)
+    return ("mixed" if schema.layout == "mixed" else name), found
+
+
 def build(name: str, arguments: dict[str, Any]) -> nn.Module:
     """The model of that name. Equal arguments and an equal state of torch's generator give equal weights."""
     check_name(name)
     own = {k: v for k, v in arguments.items() if k != "heads"}
-    model = library.build(name, **own) if library.in_library(name) else MODELS[name](**own)
+    model = _build(name, own)
     return Heads(model, arguments["heads"]) if "heads" in arguments else model
+
+
+def _build(name: str, arguments: dict[str, Any]) -> nn.Module:
+    if library.in_library(name):
+        return library.build(name, **arguments)
+    if name == "mixed":
+        trunk = build(arguments["trunk"], arguments["trunk_arguments"])
+        rest = {k: v for k, v in arguments.items() if not k.startswith("trunk")}
+        return mixed(trunk, **rest)
+    return MODELS[name](**arguments)
 
 
 def layout_of(model: str | nn.Module | type | None) -> Literal["columns", "matrix"]:
@@ -104,6 +145,18 @@ def layout_of(model: str | nn.Module | type | None) -> Literal["columns", "matri
         return "matrix"
     names = list(inspect.signature(forward).parameters)
     return "columns" if {"numbers", "categories"} <= set(names) else "matrix"
+
+
+def asked_by(model: str | nn.Module | type | None) -> tuple[tuple[str, bool], ...]:
+    """The parameters of the forward of a user's own model: name, and whether it must be given. Empty where unknown."""
+    if not isinstance(model, nn.Module | type) or not hasattr(model, "forward"):
+        return ()
+    cls = type(model) if isinstance(model, nn.Module) else model
+    parameters = list(inspect.signature(cls.forward).parameters.values())[1:]
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return ()
+    usual = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return tuple((p.name, p.default is p.empty) for p in usual)
 
 
 def check_name(name: str) -> None:
@@ -128,6 +181,23 @@ def _near(name: str) -> dict[str, str]:
 
 def _kinds(schema: Schema) -> str:
     return ", ".join(f"{f.name}: {say(f'kind.{f.kind}')}{list(f.shape) if f.shape else ''}" for f in schema.inputs[:6])
+
+
+def _one_image(schema: Schema) -> Schema:
+    """The same with the first image as the only input: what the trunk of all images is made for."""
+    first = next(f for f in schema.inputs if f.kind == "image")
+    return replace(schema, fields=(first, *schema.targets), layout="image")
+
+
+def _mixed(name: str, schema: Schema) -> dict[str, Any]:
+    if name in ("tabular", "mlp"):
+        raise DanluError("DL272", where=f"model={name!r}", name=name, kinds=_kinds(schema))
+    alone = _one_image(schema)
+    trunk = default_name(alone)[0] if name == "mixed" else name
+    images = sum(f.kind == "image" for f in schema.inputs)
+    table = _table("mixed", replace(schema, layout="columns"))
+    inner = {**arguments(trunk, alone), "outputs": WIDTH}
+    return {"trunk": trunk, "trunk_arguments": inner, "images": images, **table, "outputs": schema.outputs}
 
 
 def _table(name: str, schema: Schema) -> dict[str, Any]:

@@ -26,7 +26,13 @@ num_outputs n_outputs d_out n_out outputs
 
 
 def image_shape(schema: Schema) -> tuple[int, int, int] | None:
-    """Channels, height and width of the one image among the inputs; None if there is no such input."""
+    """Channels, height and width of the one image among the inputs; None if there is no such input.
+
+    Of a table with images it is what all of them have.
+    """
+    if schema.layout == "mixed":
+        channels, height, width = next(f.shape for f in schema.inputs if f.kind == "image")
+        return channels, height, width
     if len(schema.inputs) != 1 or len(schema.inputs[0].shape) != 3:
         return None
     channels, height, width = schema.inputs[0].shape
@@ -49,13 +55,17 @@ def input_width(schema: Schema) -> int:
 def size_arguments(cls: type[nn.Module], schema: Schema) -> dict[str, Any]:
     """The arguments of ``cls`` that say how large inputs and outputs are, by their conventional names."""
     image = image_shape(schema)
-    known = dict.fromkeys(_WIDTH.split(), input_width(schema))
+    known: dict[str, Any] = dict.fromkeys(_WIDTH.split(), input_width(schema))
     if schema.outputs:
         known |= dict.fromkeys(_OUTPUTS.split(), schema.outputs)
     if image is not None:
         known |= dict.fromkeys(_CHANNELS.split(), image[0])
         if image[1] == image[2]:
             known |= dict.fromkeys(_SIDE.split(), image[1])
+    if schema.layout == "mixed":
+        numbers = [f for f in schema.inputs if f.kind == "number"]
+        known["numbers"] = len(numbers) + sum(f.missing > 0 for f in numbers)
+        known["categories"] = [len(f.classes) + 1 for f in schema.inputs if f.kind == "category"]
     found: dict[str, Any] = {}
     for name, parameter in inspect.signature(cls).parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):

@@ -36,6 +36,7 @@ def model_card(name: str, schema: Schema, config: Mapping[str, Any], results: Ma
         names = ", ".join(schema.classes[:50]) + (" …" if len(schema.classes) > 50 else "")
         body += [say("card.classes", count=len(schema.classes), names=names), ""]
     rows = [row(results, key) for key in results if f"{key}_low" in results or f"{key}_baseline" in results]
+    rows = [line for line in rows if "_over_linear" not in line]
     if rows:
         body += [
             say("card.results", rows=f"{results['test/rows']:,.0f}"),

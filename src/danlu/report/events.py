@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -54,11 +54,20 @@ def step(number: int, loss: float | Tensor) -> Event:
     return {"event": "step", "step": number, "loss": loss}
 
 
-def epoch(end: types.Epoch, metrics: Mapping[str, float], best: bool) -> Event:
-    """``end.seconds`` include validation; the training loss is among the metrics as train/loss."""
+def epoch(end: types.Epoch, metrics: Mapping[str, float], best: bool, memory: int | None = None) -> Event:
+    """``end.seconds`` include validation; the training loss is among the metrics as train/loss.
+
+    ``memory``: the peak in bytes, of a GPU's tensors in this epoch, else of the process so far.
+    """
     values = {"train/loss": end.loss, **metrics}
     facts = {"epoch": end.epoch, "step": end.step, "seconds": round(end.seconds, 6), "waited": round(end.waited, 6)}
-    return {"event": "epoch", **facts, "rows": end.rows, "best": best, "metrics": values}
+    peak = {} if memory is None else {"memory": memory}
+    return {"event": "epoch", **facts, **peak, "rows": end.rows, "best": best, "metrics": values}
+
+
+def range_test(points: Sequence[tuple[float, float]], chosen: float) -> Event:
+    """What the range test of ``lr="auto"`` saw, as (learning rate, smoothed loss), and the rate that was taken."""
+    return {"event": "range_test", "points": [list(point) for point in points], "chosen": chosen}
 
 
 def saved(number: int, path: str) -> Event:

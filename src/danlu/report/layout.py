@@ -15,7 +15,8 @@ from danlu.messages import language
 _CLOSING = set("，。、：；？！）」』》】”’…,.:;?!)]}%")  # never first in a line
 _OPENING = set("（「『《【“‘([{")  # never last in a line
 _PLAIN = {"★": "*", "·": "-", "…": "...", "–": "-", "²": "2", "≥": ">=", "≤": "<=", "━": "#", "─": "-", "×": "x"}
-_PLAIN |= {"✓": "+", "✗": "x"}  # for consoles without these characters
+_PLAIN |= {"✓": "+", "✗": "x", "→": "->"}  # for consoles without these characters
+_PLAIN |= dict(zip("▁▂▃▄▅▆▇█▏▎▍▌▋▊▉", "__--==##    ==="))
 
 
 def width(text: str) -> int:

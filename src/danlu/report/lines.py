@@ -19,6 +19,7 @@ LABEL = 10  # columns of the label before a choice or a result
 _PARTS = ("_low", "_high", "_interval", "_baseline", "_linear")  # what belongs to a metric
 _LESS_TOLD = ("balanced_accuracy", "micro_f1", "average_precision", "calibration_error", "top5_accuracy", "mape")
 _OTHERS = ("rows", "baseline", "linear", "classes", "targets")  # test/… and test/head/… that are no metrics
+GROUPS = 6  # of a column, on the terminal
 _NARROW = 56  # below this, what does not fit beside its label goes under it
 
 
@@ -43,7 +44,7 @@ def metric_name(key: str) -> str:
     known = f"metric.{name}" in SAYINGS
     if slash and (part or known):
         return say("line.head", head=head, metric=say(f"metric.{name}") if known else name)
-    return say(f"metric.{name}") if known else name if part == "val/" else key
+    return say(f"metric.{name}") if known else name if part else key
 
 
 def labelled(label: str, text: str, note: str, page: Page) -> str:
@@ -74,15 +75,15 @@ def choice(made: Choice, page: Page) -> str:
     return labelled(known if column == made.what else say("what.column", name=column), made.value, made.why, page)
 
 
-def start(facts: Start, page: Page) -> str:
-    """Two lines: what is trained on what, and where it goes."""
+def start(facts: Start, page: Page, *, finished: bool = False) -> str:
+    """Two lines: what is trained on what, and where it goes; ``finished``: there is nothing left to train."""
     rows = " + ".join(say(f"rows.{k}", n=f"{n:,}") for k, n in facts.rows.items() if n)
     unit, n = ("epoch", facts.epochs) if facts.epochs else ("step", facts.steps or 0)
     length = say(f"start.{unit}" if n == 1 else f"start.{unit}s", n=f"{n:,}") if n else ""
     parts = [say("start.model", model=facts.model, n=f"{facts.parameters:,}"), f"{facts.device} {facts.precision}"]
     parts += [say("start.rows", rows=rows), length]
     if facts.step:
-        parts.append(say("start.resumed", step=f"{facts.step:,}"))
+        parts.append(say("start.finished" if finished else "start.resumed", step=f"{facts.step:,}"))
     body = join([printable(part) for part in parts if part], " · ", page.columns and page.width)
     return body + "\n" + labelled(say("label.run"), facts.run, "", page)
 
@@ -233,9 +234,49 @@ def results(metrics: Mapping[str, Any], page: Page) -> list[str]:
         ("label.interval", how),
         ("label.baseline", _of_heads(metrics, "baseline")),
         ("label.linear", _of_heads(metrics, "linear")),
+        ("label.over", _over(metrics)),
         ("label.also", say("done.more", names=more) if more else ""),
     )
-    return lines + [labelled(say(label), text, "", page) for label, text in notes if text and rows]
+    told = [labelled(say(label), text, "", page) for label, text in notes if text and rows]
+    for head in heads:
+        start = f"test/{head}/" if head else "test/"
+        mine = [f"test/{k.removeprefix(start)}" for k in own if k.startswith(start)]
+        told += slices(metrics.get(f"{start}slices") or [], mine, page, head)
+    return lines + told
+
+
+def slices(found: Sequence[Mapping[str, Any]], metrics: Sequence[str], page: Page, head: str = "") -> list[str]:
+    """A line a column: its groups, those that are clearly worse first (``!``), by the first metric that they have."""
+    name = next((k.removeprefix("test/") for k in metrics if any(k.removeprefix("test/") in s for s in found)), "")
+    out = []
+    for column in dict.fromkeys(s["column"] for s in found):
+        groups = sorted((s for s in found if s["column"] == column), key=lambda s: ("worse" not in s, "few" in s))
+        shown = [_group(s, name) for s in groups[:GROUPS]]
+        if len(groups) > GROUPS:
+            shown.append(say("slice.more", count=len(groups) - GROUPS))
+        note = say("slice.quarters") if any("quarter" in s for s in groups) else ""
+        named = metric_name(f"{head}/{name}" if head else name)
+        text = say("slice.line", metric=named, groups=" · ".join(shown))
+        out.append(labelled(column, text, note, page))
+    return [labelled(say("label.slices"), say("slice.head"), "", page), *out] if out else []
+
+
+def _group(part: Mapping[str, Any], name: str) -> str:
+    low, high = part.get(f"{name}_low"), part.get(f"{name}_high")
+    between = f" ({number(low)} – {number(high)})" if low is not None and high is not None else ""
+    facts = {"group": part["group"], "value": number(part.get(name, math.nan)), "rows": f"{part['rows']:,}"}
+    row = ("! " if "worse" in part else "") + say("slice.row", interval=between, **facts)
+    return say("slice.row.few", row=row) if "few" in part else row
+
+
+def _over(metrics: Mapping[str, Any]) -> str:
+    """The difference to the linear model on the same rows, where it was measured with an interval."""
+    said = []
+    for key in [k for k in metrics if k.endswith("_over_linear") and f"{k}_low" in metrics]:
+        value, low, high = (f"{metrics[key + end]:+.4g}" for end in ("", "_low", "_high"))
+        name, kind = metric_name(key.removesuffix("_over_linear")), metrics[f"{key}_interval"]
+        said.append(say("done.over", metric=name, value=value, low=low, high=high, kind=kind))
+    return say("list.parts").join(said)
 
 
 def _of_heads(metrics: Mapping[str, Any], what: str) -> str:

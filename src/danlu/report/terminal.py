@@ -78,10 +78,10 @@ class Reporter:
         self._event(events.notice(text))
         self._say(layout.wrap(text, self._page().width) if self.tty else text)
 
-    def start(self, facts: events.Start) -> None:
+    def start(self, facts: events.Start, *, finished: bool = False) -> None:
         self._event(events.start(facts))
         self._epochs = facts.epochs
-        self._say(lines.start(facts, self._page()))
+        self._say(lines.start(facts, self._page(), finished=finished))
 
     def finding(self, code: str, severity: str, where: str, why: str, fix: str, what: str = "") -> None:
         """A finding of severity "error", "warning" or "note"; the first two are shown even when quiet."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shlex
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from danlu.data import order
-from danlu.doubts import HEADLINES, Doubt
+from danlu.doubts import Doubt
 from danlu.evaluate import Evaluation
-from danlu.messages import language, spoken
+from danlu.lookup import first_line
+from danlu.messages import language, say, spoken
+from danlu.metrics import HEADLINES
 from danlu.plan import Plan
 from danlu.report.layout import duration, number
 from danlu.report.page import contents as c
@@ -20,10 +24,12 @@ from danlu.report.page import render
 from danlu.schedule import ByStep
 from danlu.session import Session, monitor
 from danlu.showing.heads import results_of_head, rows_of_head, tested_of
-from danlu.showing.samples import Gallery, Unknown
+from danlu.showing.samples import Gallery, Unknown, varied
 from danlu.showing.tested import mistakes_of, results_of, suspects_of
 from danlu.showing.texts import both, head_and, name_of_metric, told, unit_of
 from danlu.showing.why import model_of, summary_of, why_of
+from danlu.summary import Summary
+from danlu.tasks import Head
 
 SAMPLES = 12  # of the training rows
 RATES = 200  # points of the learning rate's curve
@@ -45,17 +51,18 @@ def write_page(
         known = len(rows) == tested.rows and hasattr(plan.data.test, "__getitem__")
         gallery = Gallery(plan.data.test, plan.schema, rows) if known else Unknown(plan.schema)
         heads = [head for head in plan.heads if tested_of(head, tested) is not None]
+        if heads:  # first: it keeps the pictures that it asked for
+            why = _why(session, heads[0], *rows_of_head(heads[0], tested, gallery), summary)
         for head in heads:
             own, shown = rows_of_head(head, tested, gallery)
             tests += (results_of(head.schema, results_of_head(results, head), own, shown, head.name),)
             mistakes += mistakes_of(head.schema, own, shown, len(heads), head.name)
             suspects += suspects_of(head.schema, own, shown, head.name)
-        why = why_of(plan, heads[0], *rows_of_head(heads[0], tested, gallery), summary) if heads else why
     page = c.Page(
         session.folder.path.name,
         "zh" if language() == "zh" else "en",
         _facts(session, name),
-        _verdict(plan, tests, doubts),
+        _verdict(plan, results, tests, doubts),
         _data(session),
         _curves(session),
         tests,
@@ -68,6 +75,16 @@ def write_page(
     session.folder.write_text("report.html", render(page))
 
 
+def _why(session: Session, head: Head, tested: Evaluation, gallery: Gallery, summary: Summary | None) -> c.Why:
+    """The explanations; a model of the user's that cannot be asked this way costs only them."""
+    try:
+        return why_of(session.plan, head, tested, gallery, summary)
+    except Exception as error:
+        session.folder.note(traceback.format_exc())
+        session.reporter.notice(say("page.why_failed", error=first_line(error)))
+        return c.Why()
+
+
 def _facts(session: Session, name: str) -> tuple[c.Fact, ...]:
     plan, seconds = session.plan, session.elapsed_before + time.perf_counter() - session.started
     return (
@@ -78,7 +95,9 @@ def _facts(session: Session, name: str) -> tuple[c.Fact, ...]:
     )
 
 
-def _verdict(plan: Plan, tests: tuple[c.Results, ...], doubts: Sequence[tuple[Doubt, Doubt]]) -> c.Verdict:
+def _verdict(
+    plan: Plan, results: Mapping[str, Any], tests: tuple[c.Results, ...], doubts: Sequence[tuple[Doubt, Doubt]]
+) -> c.Verdict:
     findings = tuple(_finding(*pair) for pair in doubts)
     sentences: list[c.Text] = []
     shown = []
@@ -90,6 +109,8 @@ def _verdict(plan: Plan, tests: tuple[c.Results, ...], doubts: Sequence[tuple[Do
             named = replace(headline, name=head_and(head.name, headline.name))
             shown.append((head, named))
             sentences += _how_good(named, f"{(test and test.rows) or 0:,}")
+            over = _over_linear(HEADLINES[head.task.name], named, results_of_head(results, head))
+            sentences += [over] if over else []
     if not shown:
         return c.Verdict((told("showing.no_test"),), findings=findings)
     worst = next((f for f in findings if f.severity == "warning"), None)
@@ -115,6 +136,22 @@ def _how_good(headline: c.Metric, rows: str) -> list[c.Text]:
     known = {k: _figure(headline, v) for k, v in beside.items() if v is not None}
     second = told(f"showing.against.{'_'.join(known)}", **known) if known else told("showing.against.none")
     return [first, second]
+
+
+def _over_linear(name: str, headline: c.Metric, results: Mapping[str, Any]) -> c.Text:
+    """The difference to the linear model on the same rows, and whether chance can be what makes it."""
+    found = [results.get(f"test/{name}_over_linear{end}") for end in ("", "_low", "_high")]
+    numbers = [float(v) for v in found if v is not None and not math.isnan(v)]
+    if len(numbers) < 3:
+        return ""
+    value, low, high = numbers
+    beaten = low > 0 if headline.better == "higher" else high < 0
+    figures = {k: _signed(headline, v) for k, v in {"value": value, "low": low, "high": high}.items()}
+    return told("showing.over" if beaten else "showing.not_over", **figures)
+
+
+def _signed(metric: c.Metric, value: float) -> str:
+    return f"{'+' if value > 0 else '−' if value < 0 else ''}{_figure(metric, abs(value))}"
 
 
 def _figure(metric: c.Metric, value: float) -> str:
@@ -178,7 +215,7 @@ def _gallery(plan: Plan) -> tuple[c.Sample, ...]:
     targets, names = plan.data.targets("train", head.name), head.schema.classes
     if head.task.name == "classification" and names and targets is not None and not targets.is_floating_point():
         labels = [names[k] if 0 <= k < len(names) else "–" for k in targets.flatten()[rows].tolist()]
-    return tuple(gallery.sample(i, label) for i, label in zip(rows, labels))
+    return varied(plan, rows, labels) or tuple(gallery.sample(i, label) for i, label in zip(rows, labels))
 
 
 def _curves(session: Session) -> c.Curves:
@@ -205,9 +242,29 @@ def _curves(session: Session) -> c.Curves:
             rates.append((step, schedule.base[0] * schedule.shape(step - session.progress.began)))
     best = session.best.epoch if plan.val_loader is not None else None
     shown = name_of_metric(metric) if metric != "loss" else ""
+    peaks = [e["memory"] for e in session.history if "memory" in e]
+    where = told("showing.memory.gpu" if plan.device.type == "cuda" else "showing.memory.process")
     return c.Curves(
-        tuple(points), best, shown, unit_of(metric.rpartition("/")[2]), tuple(r for r in rates if r[1] >= 0)
+        tuple(points),
+        best,
+        shown,
+        unit_of(metric.rpartition("/")[2]),
+        tuple(r for r in rates if r[1] >= 0),
+        _range_test(session),
+        ((where, max(peaks)),) if peaks else (),
     )
+
+
+def _range_test(session: Session) -> c.RangeTest | None:
+    """What lr="auto" saw when the run began, perhaps in another process."""
+    if session.plan.settings.lr is not None and session.plan.asked.settings.lr != "auto":
+        return None
+    for event in session.folder.events():
+        if event["event"] == "range_test":
+            return c.RangeTest(tuple((rate, loss) for rate, loss in event["points"]), event["chosen"])
+        if event["event"] in ("step", "epoch"):
+            break
+    return None
 
 
 def _reproduce(session: Session) -> c.Reproduce:

@@ -13,6 +13,8 @@ from torch import Tensor
 from danlu.data.columns import Columns
 from danlu.data.seeded import name_of
 from danlu.device import kept_randomness
+from danlu.errors import DanluError
+from danlu.plan import Plan
 from danlu.report.layout import number
 from danlu.report.page.contents import Picture, Sample
 from danlu.types import Field, Schema
@@ -31,6 +33,7 @@ class Gallery:
         self.part, self.schema = part, schema
         self.rows = range(len(part)) if rows is None else rows
         self._made: dict[int, Sample] = {}
+        self._first: dict[int, Tensor | None] = {}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -46,10 +49,27 @@ class Gallery:
         """The gallery of some of the rows, by their places in this one."""
         return Gallery(self.part, self.schema, [self.rows[i] for i in places])
 
+    def first(self, i: int) -> Tensor | None:
+        """The first input of row ``i`` as the model gets it, kept for its sample; None where it cannot be read."""
+        row = self.rows[i]
+        if row not in self._first:
+            try:
+                if isinstance(self.part, Columns):
+                    device = self.part.tensors[0].device
+                    self._first[row] = self.part.gather(torch.tensor([row], device=device))[0][0]
+                else:
+                    self._first[row] = self._first_input(row)
+            except Exception:  # left out with on_bad="skip", and told where it was met
+                self._first[row] = None
+        return self._first[row]
+
     def _make(self, i: int) -> Sample:
         where = name_of(self.part, i)
-        if isinstance(self.part, Columns) and self.schema.origin == "table":
-            return Sample(where, row=_cells(self.schema, self.part, i))
+        if self.schema.origin == "table":
+            try:
+                return _table_sample(self.schema, self.part, i, where)
+            except DanluError:  # a damaged image, left out with on_bad="skip": told where it was met
+                return Sample(where)
         try:
             first = self._first_input(i)
         except (
@@ -68,11 +88,27 @@ class Gallery:
         if isinstance(self.part, Columns):
             row = torch.tensor([i]) if self.part.index is None else self.part.index[i : i + 1]
             return self.part.tensors[0].index_select(0, row)[0]
+        if self._first.get(i) is not None:
+            return self._first[i]
         with kept_randomness(seed=0):
             sample = self.part[i]
         while isinstance(sample, (tuple, list, dict)) and len(sample):
             sample = next(iter(sample.values())) if isinstance(sample, dict) else sample[0]
         return sample if isinstance(sample, Tensor) else None
+
+
+def varied(plan: Plan, rows: Sequence[int], labels: Sequence[str]) -> tuple[Sample, ...]:
+    """The training images ``rows``, the first of the first epoch, varied as they were then; empty where none are."""
+    train, loader = plan.data.train, plan.loader
+    if loader.augment is None:
+        return ()
+    try:
+        x = torch.stack([train[i][0] for i in rows])
+    except Exception:  # a file that has gone since, or was left out: shown one by one instead
+        return ()
+    seen = loader.augment(x, loader.seed, 0, torch.arange(len(rows)))
+    field = plan.schema.inputs[0]
+    return tuple(Sample(name_of(train, i), picture(one, field), label=k) for i, one, k in zip(rows, seen, labels))
 
 
 class Unknown(Gallery):
@@ -120,11 +156,34 @@ def picture(image: Tensor, field: Field | None) -> Picture | None:
     return Picture(buffer.getvalue(), "image/png" if lossless else "image/jpeg")
 
 
-def _cells(schema: Schema, part: Columns, i: int) -> tuple[tuple[str, str], ...]:
-    """A table's row as column=value, from what is stored of it; a missing value is a dash."""
+def _table_sample(schema: Schema, part: Any, i: int, where: str) -> Sample:
+    """A table's row as stored: its images side by side, its other columns as column=value."""
+    images = [f for f in schema.inputs if f.kind == "image"]
+    stored = _stored(part, i)
+    shown = picture(_side_by_side([x[0] for x in stored[: len(images)]]), None) if images else None
+    return Sample(where, picture=shown, row=_cells(schema, stored[len(images) :]))
+
+
+def _stored(part: Any, i: int) -> tuple[Tensor, ...]:
+    """Row ``i`` of every stored tensor (1, …)."""
+    if not isinstance(part, Columns):
+        return tuple(part.stored(i))  # images that stay in their files
     row = torch.tensor([i]) if part.index is None else part.index[i : i + 1]
-    stored = [t.index_select(0, row)[0].tolist() for t in part.tensors[:2]]
-    shown, numbers, codes = {}, iter(stored[0]), iter(stored[1] if len(stored) > 1 and _has_codes(schema) else ())
+    return tuple(t.index_select(0, row) for t in part.tensors)
+
+
+def _side_by_side(images: Sequence[Tensor]) -> Tensor:
+    """Images (C, H, W) of bytes in a row, with a white gap."""
+    gap = torch.full((*images[0].shape[:2], max(1, images[0].shape[2] // 16)), 255, dtype=torch.uint8)
+    parts = [part for image in images for part in (image.cpu(), gap)][:-1]
+    return torch.cat(parts, 2)
+
+
+def _cells(schema: Schema, rest: Sequence[Tensor]) -> tuple[tuple[str, str], ...]:
+    """A table's row as column=value, from what is stored of it beside images; a missing value is a dash."""
+    stored = [t[0].tolist() for t in rest[:2] if t.ndim == 2]
+    shown, numbers = {}, iter(stored[0] if stored else ())
+    codes = iter(stored[1] if len(stored) > 1 and _has_codes(schema) else ())
     for f in schema.inputs:
         if f.kind == "number":
             value = float(next(numbers)) * (f.std[0] if f.std else 1.0) + (f.mean[0] if f.mean else 0.0)

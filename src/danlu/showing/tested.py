@@ -11,7 +11,7 @@ from torch import Tensor
 
 from danlu.evaluate import Evaluation
 from danlu.metrics.ranked import auroc_and_precision, curve
-from danlu.metrics.rows import BINS, Classes, Labels, Values, rows_of
+from danlu.metrics.rows import BINS, Classes, Labels, Values, class_counts, rows_of
 from danlu.report.layout import number
 from danlu.report.page.contents import (
     Bin,
@@ -20,12 +20,14 @@ from danlu.report.page.contents import (
     ClassScore,
     Confusion,
     Curve,
+    LabelCounts,
     LabelError,
     Mistake,
     Results,
     Target,
 )
 from danlu.showing.samples import Gallery
+from danlu.showing.slices import slices_of
 from danlu.showing.texts import interval_of, kinds_of_interval, metrics_of
 from danlu.suspects import find_suspects
 from danlu.types import Schema
@@ -43,13 +45,14 @@ def results_of(
     """Everything the test gave, ready to be drawn; ``name`` is that of the head, where there are several."""
     assert tested.decoded is not None and tested.target is not None
     rows = rows_of(schema.task, tested.decoded, tested.target)
-    metrics = metrics_of(schema.task, results, kinds_of_interval())
+    metrics, by_group = metrics_of(schema.task, results, kinds_of_interval()), slices_of(schema.task, results)
     if isinstance(rows, Values):
-        return Results(name, tested.rows, metrics, targets=_targets(schema, rows))
+        return Results(name, tested.rows, metrics, targets=_targets(schema, rows), slices=by_group)
     roc, pr = _curves(schema.classes, rows)
     scores = tuple(_score(part) for part in results.get("test/classes", ()))
     if isinstance(rows, Labels):
-        return Results(name, tested.rows, metrics, scores, roc=roc, pr=pr)
+        shown = _labels(schema, rows)
+        return Results(name, tested.rows, metrics, scores, roc=roc, pr=pr, slices=by_group, labels=shown)
     return Results(
         name,
         tested.rows,
@@ -59,6 +62,7 @@ def results_of(
         roc,
         pr,
         _calibration(rows, results),
+        by_group,
     )
 
 
@@ -164,6 +168,14 @@ def _curves(names: tuple[str, ...], rows: Classes | Labels) -> tuple[tuple[Curve
         precision = zip((hits / hits[-1]).tolist(), (hits / (hits + false)).tolist())
         pr.append(Curve(name, tuple(precision), mean_precision))
     return tuple(roc), tuple(pr)
+
+
+def _labels(schema: Schema, rows: Labels) -> tuple[LabelCounts, ...]:
+    hits, guesses, actuals = class_counts(rows, torch.ones(1, len(rows.actual), dtype=torch.float64))
+    n, found = len(rows.actual), []
+    for i, (hit, guess, actual) in enumerate(zip(*(each[0].long().tolist() for each in (hits, guesses, actuals)))):
+        found.append(LabelCounts(_name(schema.classes, i), hit, actual - hit, guess - hit, n - guess - actual + hit))
+    return tuple(found)
 
 
 def _calibration(rows: Classes, results: Mapping[str, Any]) -> Calibration:

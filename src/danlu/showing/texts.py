@@ -61,6 +61,12 @@ def metrics_of(task: str, results: Mapping[str, Any], also: Mapping[str, Text]) 
         trivial, linear = (_known(results.get(f"test/{name}_{part}")) for part in ("baseline", "linear"))
         interval = interval_of(results, f"test/{name}", also)
         found.append(Metric(name_of_metric(name), value, interval, trivial, linear, better, unit_of(name), note))
+    for one in results.get("test/own", ()):
+        name, value = one["name"], results.get(f"test/{one['name']}")
+        if value is not None and not math.isnan(value):
+            trivial, linear = (_known(results.get(f"test/{name}_{part}")) for part in ("baseline", "linear"))
+            interval = interval_of(results, f"test/{name}", also)
+            found.append(Metric(name, value, interval, trivial, linear, one["better"], note=told("showing.own")))
     return tuple(found)
 
 

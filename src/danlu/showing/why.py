@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from danlu.data.columns import Columns
-from danlu.doubts import HEADLINES
+from danlu.data.mixed import meaning
 from danlu.evaluate import Evaluation
 from danlu.explain import NOISY, PASSES, occlusion, overlay, smooth_gradient
 from danlu.importance import groups_of, permutation_importance, score_of, single_columns
-from danlu.metrics import METRICS, values
+from danlu.metrics import HEADLINES, METRICS, values
 from danlu.plan import Plan
 from danlu.report.page.contents import Attribution, Importance, Interval, Layer, Model, Picture, Why
 from danlu.showing.samples import Gallery
@@ -22,6 +25,7 @@ PICTURES = 8
 COPIES = NOISY * 3  # forward passes' worth of work a picture for SmoothGrad: forward and backward for each copy
 WORK = 1e11  # floating-point operations spent on pictures: about a second of a small processor
 ROWS, COLUMNS, REPEATS = 1000, 40, 5
+LEAST_ROWS = 50  # shuffling fewer says little
 
 
 def why_of(plan: Plan, head: Head, tested: Evaluation, gallery: Gallery, summary: Summary | None) -> Why:
@@ -31,35 +35,45 @@ def why_of(plan: Plan, head: Head, tested: Evaluation, gallery: Gallery, summary
     """
     image = plan.schema.inputs[0] if len(plan.schema.inputs) == 1 else None
     test = plan.data.test
-    if tested.decoded is None or tested.target is None or not isinstance(test, Columns) or not len(gallery):
+    if tested.decoded is None or tested.target is None or not len(gallery):
         return Why()
     if image is not None and len(image.shape) == 3 and head.task.name == "classification" and not head.name:
-        return _heat(plan, tested, gallery, summary, test)
-    rows = torch.tensor(list(gallery.rows[:ROWS]))
+        return _heat(plan, tested, gallery, summary)
+    if not isinstance(test, Columns):
+        return Why()
+    mixed = plan.schema.layout == "mixed"
+    heat = _heat_of_columns(plan, tested, gallery, summary, test) if mixed else Why()
+    many = ROWS
+    if mixed and summary is not None and summary.flops:  # a pass over the rows for each shuffle of each column
+        passes = 1 + REPEATS * len(plan.schema.inputs)
+        many = int(min(ROWS, 5 * WORK * summary.samples / (summary.flops * passes)))
+    if many < LEAST_ROWS <= len(gallery):
+        return heat
+    rows = torch.tensor(list(gallery.rows[:many]))
     parts = test.gather(rows.to(test.tensors[0].device))
     inputs = parts[: len(parts) - max(1, len(test.heads))]
     tensors = tuple(t for t in inputs if isinstance(t, Tensor))
-    if len(tensors) != len(inputs) or any(t.ndim != 2 for t in tensors):
+    if len(tensors) != len(inputs) or any(t.ndim != 2 for t in tensors if not mixed):
         return Why()
     groups = groups_of(plan.schema) if plan.schema.origin == "table" else {}
     if not groups and len(tensors) == 1:
         groups = single_columns(tensors[0])
     if not 0 < len(groups) <= COLUMNS:
-        return Why()
+        return heat
     task, name, every = head.task.name, HEADLINES[head.task.name], plan.heads
     place = [one.name for one in every].index(head.name)
     score = score_of(
         plan.model,
         tested.target[: len(rows)],
-        lambda decoded, target: values(task, decoded, target, name)[name],
+        lambda decoded, target: values(task, decoded, target, [name])[name],
         lambda output: every[place].decoded(outputs_of(every, output)[place]),
     )
     found = permutation_importance(score, tensors, groups, greater=METRICS[task][name].greater, repeats=REPEATS)
     importances = sorted((Importance(i.name, i.drop, Interval(i.low, i.high)) for i in found), key=lambda i: -i.drop)
-    return Why(importances=tuple(importances), metric=head_and(head.name, name_of_metric(name)))
+    return replace(heat, importances=tuple(importances), metric=head_and(head.name, name_of_metric(name)))
 
 
-def _heat(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | None, test: Columns) -> Why:
+def _heat(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | None) -> Why:
     assert tested.decoded is not None and tested.target is not None
     each = (summary.flops or 0) / summary.samples if summary is not None else 0
     covered = each > 0 and PICTURES * PASSES * each <= WORK  # the more telling way, where it is cheap
@@ -69,9 +83,9 @@ def _heat(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | N
     guess = tested.decoded.argmax(1)
     wrong = torch.nonzero(guess != tested.target)[: many // 2, 0]
     right = torch.nonzero(guess == tested.target)[: many - len(wrong), 0]
-    rows = torch.cat([wrong, right])
-    own = torch.tensor([gallery.rows[i] for i in rows.tolist()])
-    images = test.gather(own.to(test.tensors[0].device))[0]
+    rows, images = _pictures(gallery, torch.cat([wrong, right]))
+    if images is None:
+        return Why()
     if covered:
         found = occlusion(
             plan.model,
@@ -88,6 +102,57 @@ def _heat(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | N
         truth, answer = (names[int(c)] if int(c) < len(names) else str(int(c)) for c in (tested.target[i], guess[i]))
         shown.append(Attribution(gallery.sample(i), Picture(heat, "image/jpeg"), truth, answer))
     return Why(tuple(shown), told("showing.occlusion" if covered else "showing.smooth_gradient"))
+
+
+class _OneImage(nn.Module):
+    """The model as a function of one of a row's images, all else as it is in that row."""
+
+    def __init__(self, model: nn.Module, parts: tuple[Tensor, ...], which: int) -> None:
+        super().__init__()
+        self.model, self.parts, self.which = model, parts, which
+
+    def forward(self, image: Tensor) -> Any:
+        parts = [p.expand(len(image), *p.shape[1:]) for p in self.parts]
+        parts[self.which] = image
+        return self.model(*parts)
+
+
+def _heat_of_columns(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | None, test: Columns) -> Why:
+    """Maps of what hiding places of each image does, half of them for mistakes; nothing where that takes long."""
+    assert tested.decoded is not None and tested.target is not None
+    each = (summary.flops or 0) / summary.samples if summary is not None else 0
+    images = [f for f in plan.schema.inputs if f.kind == "image"]
+    which = [(k, images[i]) for k, (kind, i) in enumerate(meaning(plan.schema)) if kind == "image"]
+    most = min(PICTURES // max(1, len(which)), int(WORK / (PASSES * each * max(1, len(which)))) if each else 0)
+    if plan.task.name != "classification" or not most or not which:
+        return Why()
+    guess = tested.decoded.argmax(1)
+    wrong = torch.nonzero(guess != tested.target)[: most // 2, 0]
+    right = torch.nonzero(guess == tested.target)[: most - len(wrong), 0]
+    names, shown = plan.schema.classes, []
+    for i in torch.cat([wrong, right]).tolist():
+        *parts, _ = test.gather(torch.tensor([gallery.rows[i]]).to(test.tensors[0].device))
+        truth, answer = (names[int(c)] if int(c) < len(names) else str(int(c)) for c in (tested.target[i], guess[i]))
+        for k, field in which:
+            found = occlusion(
+                _OneImage(plan.model, tuple(parts), k),
+                parts[k],
+                classes=guess[i : i + 1],
+                fill=0.0,  # the training images' mean
+                decode=lambda out: plan.task.decode(out, plan.schema, plan.criterion),
+            )
+            heat = overlay(parts[k][0], found.maps[0], mean=field.mean, std=field.std, file_format="JPEG")
+            shown.append(Attribution(gallery.sample(i), Picture(heat, "image/jpeg"), truth, answer))
+    return Why(tuple(shown), told("showing.occlusion"))
+
+
+def _pictures(gallery: Gallery, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The rows that are pictures (C, H, W) of one size and type, and these in one tensor; None without any."""
+    found = [(i, gallery.first(i)) for i in rows.tolist()]
+    images = [(i, x) for i, x in found if x is not None and x.ndim == 3 and x.is_floating_point()]
+    images = [(i, x) for i, x in images if x.shape == images[0][1].shape and x.dtype == images[0][1].dtype]
+    kept = torch.tensor([i for i, _ in images], dtype=torch.int64)
+    return kept, torch.stack([x for _, x in images]) if images else None
 
 
 def summary_of(plan: Plan) -> Summary | None:

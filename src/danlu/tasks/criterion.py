@@ -159,7 +159,7 @@ def check_value(value: Any, loss: Any) -> None:
 
 def _refuse_settings(loss: Any, settings: Settings) -> None:
     for key, used in (
-        ("class_weights", settings.class_weights is not None),
+        ("class_weights", settings.class_weights not in (None, "sampled")),
         ("label_smoothing", settings.label_smoothing > 0),
     ):
         if used:

@@ -61,7 +61,7 @@ def from_settings(loss: Any, task: Task, schema: Schema, settings: Settings, tar
         if kind is not nn.CrossEntropyLoss:
             raise DanluError("DL226", where="label_smoothing", loss=loss_name(loss))
         extra["label_smoothing"] = settings.label_smoothing
-    if settings.class_weights is not None:
+    if settings.class_weights not in (None, "sampled"):  # sampled: the loader's business
         weights = _class_weights(settings.class_weights, task, schema, targets)
         if kind in (nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss):
             extra["weight"] = weights

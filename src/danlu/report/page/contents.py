@@ -52,7 +52,7 @@ class Metric:
     interval: Interval | None = None
     trivial: float | None = None
     linear: float | None = None
-    better: Literal["higher", "lower"] = "higher"
+    better: Literal["higher", "lower", ""] = "higher"
     unit: Unit = ""
     note: Text = ""  # a trap of this metric, in a sentence
 
@@ -108,6 +108,7 @@ class FieldRow:
     why: Text = ""
     missing: int | None = None  # training rows without a value
     classes: int | None = None  # how many; None where it has none
+    values: Text = ""  # its range, or its most frequent values
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,7 @@ class Data:
     bad_total: int | None = None  # where ``bad`` is only the beginning
     duplicates: tuple[Duplicate, ...] = ()
     duplicates_total: int | None = None
+    facts: tuple[Fact, ...] = ()  # sizes of images, what was decided while opening
 
 
 # ---- 3. curves
@@ -196,6 +198,17 @@ class ClassScore:
 
 
 @dataclass(frozen=True)
+class LabelCounts:
+    """The 2 × 2 table of one label: there and claimed, there and missed, claimed and not there, neither."""
+
+    name: str
+    found: int
+    missed: int
+    false: int
+    neither: int
+
+
+@dataclass(frozen=True)
 class Cell:
     """The samples (a few) of one cell of a confusion matrix."""
 
@@ -242,13 +255,15 @@ class Calibration:
 
 @dataclass(frozen=True)
 class SliceRow:
-    """The rows whose column ``field`` holds ``value``."""
+    """The rows whose column ``field`` holds ``value``; ``mark``: what to know of it, such as too few rows."""
 
     field: str
-    value: str
+    value: Text
     rows: int
     metric: float
     interval: Interval | None = None
+    trivial: float | None = None
+    mark: Text = ""
 
 
 @dataclass(frozen=True)
@@ -257,6 +272,7 @@ class Slices:
     rows: tuple[SliceRow, ...]
     overall: float | None = None
     unit: Unit = ""
+    note: Text = ""
 
 
 @dataclass(frozen=True)
@@ -284,6 +300,8 @@ class Results:
     calibration: Calibration | None = None
     slices: Slices | None = None
     targets: tuple[Target, ...] = ()
+    labels: tuple[LabelCounts, ...] = ()
+    threshold: float = 0.5  # of the labels: claimed above it
 
 
 # ---- 5. mistakes
@@ -391,3 +409,4 @@ class Page:
     why: Why = Why()
     model: Model = Model()
     reproduce: Reproduce = Reproduce()
+    of: Literal["run", "look"] = "run"  # a look's sections are called otherwise

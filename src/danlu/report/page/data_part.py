@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from danlu.report.page.bars import stacked
 from danlu.report.page.contents import BadRow, ClassBars, Data, Duplicate, FieldRow, Part
 from danlu.report.page.samples import picture, place, samples
-from danlu.report.page.tables import heading, shown_of, table
-from danlu.report.page.words import both, count, known, name, show, tr
+from danlu.report.page.tables import facts, heading, shown_of, table
+from danlu.report.page.words import both, called, count, known, name, show, tr
 
 MOST_FIELDS, MOST_CLASSES, MOST_BAD, MOST_SAMPLES = 400, 240, 100, 48
 DIM_ROLES = ("ignored", "id")
 
 
-def data(contents: Data) -> str:
+def data(contents: Data, of: str = "run") -> str:
+    """``of``: the kind of page; before training, bad rows have been left out of nothing yet."""
     out = [parts(contents.parts)] if contents.parts else []
+    out += [facts(contents.facts)] if contents.facts else []
     if contents.fields:
         out += [heading(tr("page.fields")), fields(contents.fields)]
     most = MOST_CLASSES // max(1, len(contents.classes))
@@ -24,9 +26,9 @@ def data(contents: Data) -> str:
         shown = samples(contents.gallery[:MOST_SAMPLES], both("page.gallery"))
         out += [heading(tr("page.gallery")), f'<p class="note">{tr("page.gallery.note")}</p>', shown]
     if contents.bad:
-        out.append(bad(contents.bad, contents.bad_total))
+        out.append(bad(contents.bad, contents.bad_total, of))
     if contents.duplicates:
-        out.append(duplicates(contents.duplicates, contents.duplicates_total))
+        out.append(duplicates(contents.duplicates, contents.duplicates_total, of))
     return "".join(out)
 
 
@@ -43,14 +45,16 @@ def parts(found: Sequence[Part]) -> str:
 
 def fields(found: Sequence[FieldRow]) -> str:
     """Inputs and targets first as they come; what is left out stays in its place, dimmed."""
-    columns = [("name", "t"), ("role", "t"), ("kind", "t"), ("missing", "n"), ("classes", "n"), ("why", "w")]
+    columns = [("name", "t"), ("role", "t"), ("kind", "t"), ("missing", "n"), ("classes", "n"), ("values", "t")]
+    columns.append(("why", "w"))
     rows = []
     for f in found[:MOST_FIELDS]:
         dim = "dim" if f.role in DIM_ROLES else "target" if f.role == "target" else ""
         missing = count(f.missing) if f.missing is not None else ""
         number = count(f.classes) if f.classes is not None else ""
         role = f'<span class="role {dim}">{show(known("role", f.role), 40)}</span>'
-        rows.append([name(f.name, 60), role, show(known("kind", f.kind), 40), missing, number, show(f.why, 300)])
+        rows.append([name(f.name, 60), role, show(known("kind", f.kind), 40), missing, number])
+        rows[-1] += [show(f.values, 120), show(f.why, 300)]
     kept = [i for i in range(len(columns)) if i < 3 or any(row[i] for row in rows)]
     heads = [tr(f"page.field.{columns[i][0]}") for i in kept]
     body, kinds = [[row[i] for i in kept] for row in rows], "".join(columns[i][1] for i in kept)
@@ -85,24 +89,24 @@ def zero_marked(number: int) -> str:
     return count(number) if number else '<b class="alarm">0</b>'
 
 
-def bad(found: Sequence[BadRow], total: int | None) -> str:
+def bad(found: Sequence[BadRow], total: int | None, of: str) -> str:
     rows = [[place(b.where), show(b.why, 300)] for b in found[:MOST_BAD]]
     number = max(total or 0, len(found))
     shown = table([tr("page.where"), tr("page.why_bad")], rows, name=both("page.bad"), kinds="tw")
     return (
-        heading(tr("page.bad"))
-        + f"<p>{tr('page.bad.note', count=count(number))}</p>"
+        heading(tr(called("page.bad", of)))
+        + f"<p>{tr(called('page.bad.note', of), count=count(number))}</p>"
         + shown
         + shown_of(len(rows), number)
     )
 
 
-def duplicates(found: Sequence[Duplicate], total: int | None) -> str:
+def duplicates(found: Sequence[Duplicate], total: int | None, of: str) -> str:
     number = max(total or 0, len(found))
     rows = "".join(duplicate(d) for d in found[:MOST_BAD])
-    note = f"<p>{tr('page.duplicates.note', count=count(number))}</p>"
+    note = f"<p>{tr(called('page.duplicates.note', of), count=count(number))}</p>"
     shown = f'<ul class="copies">{rows}</ul>'
-    return heading(tr("page.duplicates")) + note + shown + shown_of(min(len(found), MOST_BAD), number)
+    return heading(tr(called("page.duplicates", of))) + note + shown + shown_of(min(len(found), MOST_BAD), number)
 
 
 def duplicate(d: Duplicate) -> str:

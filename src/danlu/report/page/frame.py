@@ -17,14 +17,14 @@ from danlu.report.page.script import SCRIPT
 from danlu.report.page.style import style
 from danlu.report.page.tables import facts
 from danlu.report.page.verdict import verdict
-from danlu.report.page.words import LANGUAGES, both, in_language, label, show, tip, tr
+from danlu.report.page.words import LANGUAGES, both, called, in_language, label, show, tip, tr
 
 
 def render(contents: Page) -> str:
     """The report as one HTML text, without any address outside itself. Equal contents give equal text."""
     bodies = {
-        "verdict": verdict(contents.verdict),
-        "data": data(contents.data),
+        "verdict": verdict(contents.verdict, contents.of),
+        "data": data(contents.data, contents.of),
         "curves": curves(contents.curves),
         "tests": "".join(results(r, i, len(contents.tests)) for i, r in enumerate(contents.tests)),
         "mistakes": mistakes(contents.mistakes, contents.label_errors),
@@ -32,20 +32,23 @@ def render(contents: Page) -> str:
         "model": model(contents.model),
         "reproduce": reproduce(contents.reproduce),
     }
-    sections = "".join(section(name, body) for name, body in bodies.items() if body)
+    sections = "".join(section(name, body, contents.of) for name, body in bodies.items() if body)
     main = sections or f'<section><p class="lead">{tr("page.nothing")}</p></section>'
-    body = header(contents) + f'<div class="body">{contents_list(bodies)}<main id="main">{main}</main></div>{footer()}'
+    body = (
+        header(contents)
+        + f'<div class="body">{contents_list(bodies, contents.of)}<main id="main">{main}</main></div>{footer()}'
+    )
     page = f'<div class="page">{body}</div>{store(contents, body)}'
     skip = f'<a class="skip" href="#main">{tr("page.skip")}</a>'
     lang = LANGUAGES[contents.language == "zh"]
     whole = (
-        f'<!DOCTYPE html>\n<html lang="{lang}">\n<head>{head(contents.title)}</head>\n'
+        f'<!DOCTYPE html>\n<html lang="{lang}">\n<head>{head(contents.title, contents.of)}</head>\n'
         f"<body>{skip}{page}<script>{SCRIPT}</script></body>\n</html>\n"
     )
     return in_language(whole, contents.language)
 
 
-def head(title: Text) -> str:
+def head(title: Text, of: str = "run") -> str:
     sheet = style()
     policy = (
         f"default-src 'none'; img-src data:; style-src '{digest(sheet)}'; script-src '{digest(SCRIPT)}'; "
@@ -55,6 +58,7 @@ def head(title: Text) -> str:
         f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
+        f'<meta name="generator" content="danlu {of}">'
         f"{tip(title or 'danlu')}<style>{sheet}</style>"
     )
 
@@ -78,14 +82,18 @@ def header(contents: Page) -> str:
     )
 
 
-def contents_list(bodies: dict[str, str]) -> str:
-    items = "".join(f'<li><a href="#{n}">{tr(f"page.section.{n}")}</a></li>' for n, body in bodies.items() if body)
+def contents_list(bodies: dict[str, str], of: str) -> str:
+    items = "".join(f'<li><a href="#{n}">{named(n, of)}</a></li>' for n, body in bodies.items() if body)
     return f"<nav {label(both('page.contents'))}><ul>{items}</ul></nav>" if items else ""
 
 
-def section(anchor: str, body: str) -> str:
-    title = f"<h2>{tr(f'page.section.{anchor}')}</h2>"
-    return f'<section id="{anchor}">{title}{body}</section>'
+def section(anchor: str, body: str, of: str) -> str:
+    return f'<section id="{anchor}"><h2>{named(anchor, of)}</h2>{body}</section>'
+
+
+def named(anchor: str, of: str) -> str:
+    """A section's title: before any training there is no verdict and nothing to reproduce."""
+    return tr(called(f"page.section.{anchor}", of))
 
 
 def footer() -> str:

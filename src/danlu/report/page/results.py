@@ -30,6 +30,8 @@ def results(found: Results, place: int, heads: int) -> str:
         out.append(confusion(found.confusion, place, heads))
     if found.classes:
         out += [heading(tr("page.per_class"), level), per_class(found.classes, MOST_CLASSES // heads)]
+    if found.labels:
+        out += [heading(tr("page.per_label"), level), per_label(found, MOST_CLASSES // heads)]
     charts = share_curves(found.roc, "roc") + share_curves(found.pr, "pr")
     charts += calibration(found.calibration) if found.calibration else ""
     out.append(f'<div class="charts">{charts}</div>' if charts else "")
@@ -50,7 +52,8 @@ def metrics(found: Sequence[Metric]) -> str:
     rows = []
     for m in found:
         digits = decimals_for(m.interval)
-        arrow = f'<span class="arrow" aria-hidden="true">{"↑" if m.better == "higher" else "↓"}</span>'
+        sign = {"higher": "↑", "lower": "↓"}.get(m.better, "")
+        arrow = f'<span class="arrow" aria-hidden="true">{sign}</span>' if sign else ""
         note = f'<p class="note">{show(m.note, 400)}</p>' if m.note else ""
         row = [f"{show(m.name, 80)}{arrow}{note}", f"<b>{escape(value(m.value, m.unit, digits))}</b>", ranged(m)]
         row += [escape(value(m.linear, m.unit, digits))] * linear + [escape(value(m.trivial, m.unit, digits))] * trivial
@@ -84,6 +87,18 @@ def per_class(found: Sequence[ClassScore], most: int) -> str:
     return table(heads, rows, name=both("page.per_class"), kinds="tnnnnb", look="scores") + below
 
 
+def per_label(found: Results, most: int) -> str:
+    """Every label's own table of two by two, laid out in a row."""
+    heads = [tr(key) for key in ("page.per_label.label", "page.tp", "page.fn", "page.fp", "page.tn")]
+    rows = [
+        [name(one.name, 40), *(count(n) for n in (one.found, one.missed, one.false, one.neither))]
+        for one in found.labels[:most]
+    ]
+    note = f'<p class="note">{tr("page.per_label.note", threshold=f"{found.threshold:g}")}</p>'
+    shown = shown_of(len(rows), len(found.labels))
+    return note + table(heads, rows, name=both("page.per_label"), kinds="tnnnn") + shown
+
+
 def close_shares(numbers: Sequence[float]) -> Axis:
     """An axis for shares that begins near the lowest and ends near the highest of them."""
     near = axis([v for v in numbers if finite(v)])
@@ -102,13 +117,18 @@ def slices(found: Slices) -> str:
     ends = [v for s in shown if s.interval for v in (s.interval.low, s.interval.high)]
     numbers = [s.metric for s in shown] + ends + ([found.overall] if found.overall is not None else [])
     scale = close_shares(numbers) if found.unit == "%" else axis(numbers)
-    rows = []
+    rows, trivial = [], any(s.trivial is not None for s in shown)
     for s in shown:
         drawn = dot(scale, s.metric, s.interval, found.overall)
-        figures = f"<b>{escape(value(s.metric, found.unit))}</b>"
-        column = f'<span class="soft">{name(s.field, 40)}</span>'
-        rows.append([column, name(s.value, 40), count(s.rows), figures, escape(span(s.interval, found.unit)), drawn])
+        mark = f'<span class="soft under">{show(s.mark, 80)}</span>' if s.mark else ""
+        group = (name(s.value, 40) if isinstance(s.value, str) else show(s.value, 40)) + mark
+        row = [f'<span class="soft">{name(s.field, 40)}</span>', group, count(s.rows)]
+        row += [f"<b>{escape(value(s.metric, found.unit))}</b>", escape(span(s.interval, found.unit)), drawn]
+        rows.append(row + [escape(value(s.trivial, found.unit))] * trivial)
     heads = [tr("page.column"), tr("page.slice"), tr("page.rows"), show(found.metric, 60), tr("page.interval"), ""]
-    overall = tr("page.slices.note", value=value(found.overall, found.unit)) if found.overall is not None else ""
-    note = f'<p class="note">{overall}</p>' if overall else ""
-    return note + table(heads, rows, name=both("page.slices"), kinds="ttnnnb") + shown_of(len(rows), len(found.rows))
+    heads += [tr("page.trivial")] * trivial
+    notes = [tr("page.slices.note", value=value(found.overall, found.unit))] if found.overall is not None else []
+    notes += [show(found.note, 400)] if found.note else []
+    note = f'<p class="note">{" ".join(notes)}</p>' if notes else ""
+    kinds = "ttnnnb" + "n" * trivial
+    return note + table(heads, rows, name=both("page.slices"), kinds=kinds) + shown_of(len(rows), len(found.rows))

@@ -84,11 +84,17 @@ def samples(shown: Sequence[Sample], title: Text, captions: Sequence[str] = ()) 
 
 def grid(shown: Sequence[tuple[Sample, str]]) -> str:
     tiles = "".join(
-        f'<li>{picture(s.picture, s.where)}<span class="cap">{caption}</span>{place(s.where, 20)}</li>'
+        f'<li>{picture(s.picture, s.where)}<span class="cap">{caption}</span>{cells(s)}{place(s.where, 20)}</li>'
         for s, caption in shown
         if s.picture
     )
     return f'<ul class="grid">{tiles}</ul>' if tiles else ""
+
+
+def cells(shown: Sample) -> str:
+    """What stands beside a picture in its row, under it."""
+    some = ", ".join(f"{short(column, 20)}: {short(value, 20)}" for column, value in shown.row[:MOST_COLUMNS])
+    return f'<span class="where">{escape(some)}</span>' if some else ""
 
 
 def place(where: str, most: int = 60) -> str:

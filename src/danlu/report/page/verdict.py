@@ -8,19 +8,19 @@ from danlu.report.page.bars import bar
 from danlu.report.page.contents import Finding, Metric, Text, Verdict
 from danlu.report.page.scale import Axis, axis, shares
 from danlu.report.page.tables import heading, more
-from danlu.report.page.words import both, decimals_for, escape, finite, joined, show, span, tr, value
+from danlu.report.page.words import both, called, decimals_for, escape, finite, joined, show, span, tr, value
 
 SEVERITIES = ("error", "warning", "note")
 OPEN_NOTES = 3  # more notes than this are folded away
 
 
-def verdict(contents: Verdict) -> str:
+def verdict(contents: Verdict, of: str = "run") -> str:
     parts = [show(s) for s in contents.sentences if s]
     said = "".join(f"<p>{s}</p>" for s in parts)
     lead = f'<div class="lead">{said}</div>' if said else ""
     main = headline(contents.headline, contents) if contents.headline else ""
     top = f'<div class="verdict">{lead}{main}</div>' if lead or main else ""
-    return top + findings(contents.findings)
+    return top + findings(contents.findings, of)
 
 
 def headline(metric: Metric, contents: Verdict) -> str:
@@ -66,7 +66,7 @@ def metric_axis(metric: Metric) -> Axis:
     return axis(numbers, zero=True)
 
 
-def findings(found: Sequence[Finding]) -> str:
+def findings(found: Sequence[Finding], of: str = "run") -> str:
     """Errors and warnings in full; many notes folded."""
     if not found:
         return ""
@@ -81,7 +81,7 @@ def findings(found: Sequence[Finding]) -> str:
         body = (f'<ul class="findings">{out}</ul>' if out else "") + more(
             tr("page.notes", count=str(len(notes))), folded
         )
-    return heading(tr("page.findings")) + body
+    return heading(tr(called("page.findings", of))) + body
 
 
 def finding(one: Finding) -> str:

@@ -82,6 +82,12 @@ def joined(*texts: Text) -> tuple[str, str]:
     return "".join(s[0] for s in sides), "".join(s[1] for s in sides)
 
 
+def called(key: str, of: str) -> str:
+    """The saying's key on a page of this kind: one of its own where there is one."""
+    own = key.replace("page.", f"page.{of}.", 1)
+    return own if own in SAYINGS else key
+
+
 def tip(text: Text) -> str:
     """An SVG tooltip. It stands there in English, with the Chinese beside it: ``in_language`` swaps them."""
     english, chinese = (escape(short(t, 300)) for t in (text if isinstance(text, tuple) else (text, text)))
