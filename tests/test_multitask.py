@@ -271,6 +271,26 @@ def test_the_report_and_the_card_name_every_head(penguins: Path) -> None:
     assert "| species/accuracy |" in card and "| body_mass_g/rmse |" in card
 
 
+def test_look_tells_of_every_head(penguins: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["look", str(penguins)]) == 0
+    shown = capsys.readouterr()
+    assert "species accuracy is" in shown.out + shown.err and "body_mass_g RMSE is" in shown.out + shown.err
+    assert main(["look", str(PENGUINS), "--target", "species,body_mass_g", "--lang", "en"]) == 0
+    shown = capsys.readouterr()
+    assert "multitask (columns of different kinds: a head for each" in shown.out + shown.err
+
+
+def test_slices_are_told_for_each_head_and_own_metrics_are_refused(workdir: Path) -> None:
+    targets = ["species", "body_mass_g"]
+    run = danlu.train(str(PENGUINS), target=targets, slice="island", epochs=1, model="mlp", run="r")
+    seen = table(workdir / "r")
+    for head in targets:
+        groups = run.metrics[f"test/{head}/slices"]
+        known = [t for t in seen[f"{head}_truth"] if t is not None]
+        assert {g["column"] for g in groups} == {"island"} and sum(g["rows"] for g in groups) == len(known)
+    refused("DL264", lambda: danlu.train(str(PENGUINS), target=targets, metrics={"hit": lambda p, t: 0.0}))
+
+
 def test_a_heads_metric_can_name_the_best_epoch(workdir: Path) -> None:
     run = danlu.train(
         str(PENGUINS), target=["species", "body_mass_g"], epochs=3, model="mlp", monitor="species/accuracy", run="r"
@@ -339,7 +359,7 @@ def test_one_loss_for_all_heads_stays_the_users_own_business(workdir: Path) -> N
 # ---- what is refused
 
 
-def test_weights_that_fit_nothing_are_refused() -> None:
+def test_weights_that_fit_nothing_are_refused(workdir: Path) -> None:
     two = {"price": nn.MSELoss(), "kind": nn.CrossEntropyLoss()}
     assert refused("DL260", lambda: several(two, {"prise": 0.5})).facts["near"] == "price"
     refused("DL262", lambda: several({"price": (nn.MSELoss(), 2.0)}, {"price": 0.5}))

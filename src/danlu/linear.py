@@ -61,7 +61,7 @@ def seen(schema: Schema, model: nn.Module, batch: Any) -> Tensor | None:
 
 def tensors_of(linear: Mapping[str, Linear]) -> dict[str, Tensor]:
     """What a file keeps of the linear model of each head; ``restored_of`` makes them again."""
-    found = {}
+    found: dict[str, Tensor] = {}
     for head, model in linear.items():
         found |= {f"{head}/{name}" if head else name: tensor for name, tensor in model.tensors().items()}
     return found

@@ -31,7 +31,7 @@ def with_heads(schema: Schema, batch: Any, target: Any, output: Any, loss: Any) 
     if any(sorted(given) != sorted(heads) for given in names) or not all(isinstance(name, str) for name in heads):
         return schema
     given = {name: tasks.first_of(value) for name, value in (loss or {}).items()}
-    fields = [_field(n, *_by_name(n, i, target, output), given.get(n)) for i, n in enumerate(heads)]
+    fields = [_field(n, _of(n, i, target), _of(n, i, output), given.get(n)) for i, n in enumerate(heads)]
     if not any(f.kind in _KINDS.values() for f in fields):
         return schema
     left_out = {*heads, *own}
@@ -50,8 +50,10 @@ def _own_names(schema: Schema, batch: Any, target: Any) -> list[str]:
     return [f.name for f in schema.fields[-len(target) :]] if alone else []
 
 
-def _by_name(name: str, place: int, *values: Any) -> tuple[Tensor, ...]:
-    return tuple(value[name] if isinstance(value, Mapping) else value[place] for value in values)
+def _of(name: str, place: int, value: Any) -> Tensor:
+    """A head's own part, of a dict by its name and of a tuple by its place."""
+    part: Tensor = value[name] if isinstance(value, Mapping) else value[place]
+    return part
 
 
 def _field(name: str, target: Tensor, answer: Tensor, loss: Any) -> Field:

@@ -134,7 +134,7 @@ def _found(
     made, broken = _samples(data, rows, whole=whole)
     bad = pictures.bad if pictures is not None else (*data.bad, *broken)
     columns, ids = _columns(asked, data)
-    targets = {name: data.targets(name) for name in rows}
+    targets = {name: None if schema.heads else data.targets(name) for name in rows}
     copies = copies_in(data, pictures, targets)
     left_out = 0 if pictures is not None else len(data.bad)  # the others are still counted in their parts
     total = sum(rows.values()) + left_out

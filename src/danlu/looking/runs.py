@@ -21,7 +21,7 @@ from danlu.report.page.contents import Text
 from danlu.rules import RULES
 from danlu.run import RunFolder
 from danlu.settings import read_toml
-from danlu.showing.texts import both, name_of_metric, told
+from danlu.showing.texts import both, head_and, name_of_metric, told
 
 MOST_FILES = 40
 SHARES = ("accuracy", "macro_f1", "micro_f1")
@@ -89,7 +89,18 @@ def _best(results: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]]) -> in
 
 
 def _sentences(task: str, results: Mapping[str, Any]) -> tuple[Text, ...]:
-    """How good, and against what: the report's own sentences."""
+    """How good, and against what: the report's own sentences; of several heads for each."""
+    heads = [k.removeprefix("test/").removesuffix("/rows") for k in results if k.endswith("/rows") and k.count("/") > 1]
+    said: tuple[Text, ...] = ()
+    for head in heads:
+        start = f"test/{head}/"
+        own = {f"test/{k.removeprefix(start)}": v for k, v in results.items() if k.startswith(start)}
+        kind = "regression" if "test/rmse" in own else "multilabel" if "test/exact_match" in own else "classification"
+        said += _of_one(kind, own, head)
+    return said or _of_one(task, results)
+
+
+def _of_one(task: str, results: Mapping[str, Any], head: str = "") -> tuple[Text, ...]:
     name = HEADLINES.get(task, "")
     value, rows = _number(results.get(f"test/{name}")), _number(results.get("test/rows"))
     if value is None or rows is None:
@@ -98,7 +109,8 @@ def _sentences(task: str, results: Mapping[str, Any]) -> tuple[Text, ...]:
     def figure(x: float) -> str:
         return f"{100 * x:.1f} %" if name == "accuracy" else number(x)
 
-    shown: dict[str, Any] = {"metric": name_of_metric(name), "value": figure(value), "rows": f"{int(rows):,}"}
+    named = head_and(head, name_of_metric(name))
+    shown: dict[str, Any] = {"metric": named, "value": figure(value), "rows": f"{int(rows):,}"}
     low, high = (_number(results.get(f"test/{name}_{end}")) for end in ("low", "high"))
     if low is not None and high is not None:
         first = told("showing.good", low=figure(low), high=figure(high), **shown)

@@ -159,6 +159,7 @@ SAYINGS: dict[str, Text] = {
     "look.task.classification": ("Classification: {target}, {n} classes.", "任务是分类：{target}，共 {n} 类。"),
     "look.task.multilabel": ("Multi-label: {target}, {n} labels.", "任务是多标签：{target}，共 {n} 个标签。"),
     "look.task.regression": ("Regression: a number, {target}.", "任务是回归，预测数值 {target}。"),
+    "look.task.multitask": ("Several heads: {target}.", "任务是同时预测几个目标：{target}。"),
     "look.task.custom": ("What is to be learnt only your loss knows.", "要学什么，由你自己的损失函数决定。"),
     "look.short.error": ("Training cannot begin yet: see below.", "现在还不能训练：见下。"),
     "look.short.warnings": (
