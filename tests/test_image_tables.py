@@ -152,10 +152,18 @@ def test_the_command_line_trains_tests_and_predicts(tmp_path: Path, capsys: pyte
     assert "图片/<照片>" in out.out + out.err
 
 
+@pytest.mark.parametrize("ignore", [[], ["--ignore", "价格,颜色"]])
+def test_look_shows_a_table_with_images(tmp_path: Path, capsys: pytest.CaptureFixture[str], ignore: list[str]) -> None:
+    path = shop(tmp_path, 80, "number")
+    assert main(["look", str(path), *ignore]) in (0, 1)
+    out = capsys.readouterr().out
+    assert "照片" in out and "DL099" not in out
+
+
 def test_one_image_column_is_a_model_of_an_image(tmp_path: Path) -> None:
     path = shop(tmp_path, 80, "image")
     run = danlu.train(path, ignore=["价格", "颜色"], epochs=1, run="r", device="cpu")
-    assert type(run.model).__name__ == "CNN"
+    assert type(run.model).__name__ == "SmallResNet"
     by_table = [a.label for a in run.predict(path)]
     files = [tmp_path / "图片" / f"{i}.png" for i in range(80)]
     assert [a.label for a in run.predict(files)] == by_table
@@ -174,8 +182,16 @@ def test_a_model_for_rows_alone_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_weights_of_an_image_model_begin_the_trunk(tmp_path: Path) -> None:
     path = shop(tmp_path, 60, "image")
-    first = danlu.train(path, ignore=["价格", "颜色"], epochs=1, run="first", device="cpu")
+    first = danlu.train(path, model="cnn", ignore=["价格", "颜色"], epochs=1, run="first", device="cpu")
     run = danlu.train(path, model="cnn", weights="first", freeze="body", epochs=1, run="r", device="cpu")
     own, theirs = run.model.state_dict(), first.model.state_dict()
     same = [k for k in theirs if k.startswith("features.") and k.endswith("weight")]
     assert same and all(torch.equal(own[f"trunk.{k}"], theirs[k]) for k in same)
+
+
+def test_images_are_varied_where_they_are_the_only_input(tmp_path: Path) -> None:
+    path = shop(tmp_path, 80, "image")
+    alone = danlu.train(path, ignore=["价格", "颜色"], epochs=5, run="alone", device="cpu")
+    beside = danlu.train(path, epochs=5, run="beside", device="cpu")
+    told = ['"what": "augment"' in (run.dir / "metrics.jsonl").read_text() for run in (alone, beside)]
+    assert told == [True, False]

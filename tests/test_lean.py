@@ -153,11 +153,12 @@ def test_danlu_builds_them(name: Any, cls: Any) -> None:
     assert type(build_optimizer(name, network(), Settings())) is cls
 
 
-def test_a_run_does_not_import_the_compiler(tmp_path: Path) -> None:
-    """Nor do its test and its page."""
+def test_a_run_imports_neither_pandas_at_its_start_nor_the_compiler(tmp_path: Path) -> None:
+    """Nor do its test and its page the compiler."""
     code = """
-import sys, torch, danlu
+import sys, torch, danlu, danlu.api
 from torch.utils.data import TensorDataset
+assert "pandas" not in sys.modules
 x = torch.randn(64, 4)
 data = TensorDataset(x, (x.sum(1) > 0).long())
 run = danlu.train(data, data, model="mlp", epochs=2, run="run")

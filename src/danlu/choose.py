@@ -85,10 +85,11 @@ def default_batch_size(rows: int) -> int:
     return 32 if rows < 2_000 else 64 if rows < 20_000 else 128
 
 
-def default_epochs(rows: int, photos: bool = False) -> int:
-    """More of them for ``photos`` that are varied each time they are seen."""
-    usual = min(30, max(10, round(150_000 / rows))) if rows else 10
-    return max(usual, min(100, round(PHOTOS_SEEN / rows))) if rows and photos else usual
+def default_epochs(rows: int, *, photos: bool = False) -> tuple[int, str]:
+    """How many, and why; more for few ``photos``, each of which is seen a little differently every time."""
+    found = min(30, max(10, round(150_000 / rows))) if rows else 10
+    longer = min(100, round(PHOTOS_SEEN / rows)) if rows and photos else 0
+    return max(found, longer), say("epochs.photos" if longer > found else "epochs.rows", rows=f"{rows:,}")
 
 
 def choose_batch_size(settings: Settings, data: Data, decisions: Decisions) -> Settings:
@@ -217,8 +218,7 @@ def choose_length(
     def default() -> tuple[int, str]:
         rows = len(data.train) if per_epoch else 0
         photos = decisions.made.get("model") == "resnet_small" and settings.augment != "off"
-        found = default_epochs(rows, photos)
-        return found, say("epochs.photos" if found > default_epochs(rows) else "epochs.rows", rows=f"{rows:,}")
+        return default_epochs(rows, photos=photos)
 
     epochs = decisions.choose("epochs", default)
     return epochs * per_epoch if per_epoch else None

@@ -30,7 +30,7 @@ def choose_augment(
     settings: Settings, data: Data, schema: Schema, passes: float, decisions: Decisions
 ) -> Augment | None:
     """How training images are varied; None where they are not danlu's to vary, or it would not help."""
-    field = image_input(schema)
+    field = image_input(schema) if len(schema.inputs) == 1 else None  # beside numbers a batch has other parts
     ours = field is not None and field.mean and min(field.shape[1:]) >= 8
     if settings.augment == "off" or not ours or schema.task not in ("classification", "multilabel"):
         return None

@@ -144,7 +144,6 @@ WHEN = datetime.datetime(2024, 2, 29, 12)
         ([{"b", "a"}, set()], [["a", "b"], []]),
         ([np.float32(1), None], [1.0, None]),
     ],
-    ids=repr,
 )
 def test_types_become_the_few_that_tables_know(column: Any, expected: list[Any]) -> None:
     assert plain(from_object({"c": column})).column("c").to_pylist() == expected

@@ -27,7 +27,6 @@ TARGET_NAMES = (
     "标注",
 )
 GLANCE = 200  # cells looked at first, to rule a kind out before a whole column is parsed
-FALSE_TRUE = pa.array(["False", "True"])
 
 _INFINITE = "[+-]?inf(inity)?"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
@@ -164,7 +163,7 @@ def to_labels(column: pa.Array, numeric: bool) -> pa.Array:
     after a missing value turned its column to floats still means the same.
     """
     if pa.types.is_boolean(column.type):
-        return FALSE_TRUE.take(pc.cast(column, pa.int8()))
+        return pc.if_else(column, "True", "False")
     if numeric:
         values, wrong = to_numbers(column)
         names = canonical(values)

@@ -74,7 +74,10 @@ def _leaks(data: Data) -> list[Leak]:
     target = data.targets("train")
     if schema.origin != "table" or not isinstance(train, Columns) or target is None or target.ndim != 1:
         return []
-    numbers, codes = train.column(0).numpy(), train.column(1).numpy()
+    images = sum(f.kind == "image" for f in schema.inputs)  # stored in front of numbers and categories
+    if schema.layout == "image":
+        return []
+    numbers, codes = train.column(images).numpy(), train.column(images + 1).numpy()
     inputs: dict[str, np.ndarray] = {}
     for kind, values in (("number", numbers.astype(np.float64)), ("category", codes)):
         fields: list[Field] = [f for f in schema.inputs if f.kind == kind]

@@ -8,6 +8,7 @@ from danlu.data.columns import Data
 from danlu.device import kept_randomness
 from danlu.errors import DanluError
 from danlu.messages import say
+from danlu.models.user import image_shape
 from danlu.settings import Settings
 from danlu.types import Choice
 
@@ -16,8 +17,7 @@ def chosen(data: Data, settings: Settings) -> tuple[Choice, ...]:
     """Model, batch size and epochs, each with its reason; what the settings say already is shown as given."""
     rows = len(data.train) if hasattr(data.train, "__len__") else 0
     by_rows = say("batch_size.rows", rows=f"{rows:,}")
-    name, model = _model(data)
-    found = [model]
+    found = [_model(data)]
     if settings.batch_size is not None:
         found.append(Choice("batch_size", str(settings.batch_size), say("data.task.given")))
     elif "batch_size" in data.loader and "batch_sampler" not in data.loader:
@@ -28,19 +28,18 @@ def chosen(data: Data, settings: Settings) -> tuple[Choice, ...]:
     if given is not None:
         found.append(Choice(given, str(getattr(settings, given)), say("data.task.given")))
     else:
-        epochs = default_epochs(rows, name == "resnet_small" and settings.augment != "off")
-        many = say("epochs.photos", rows=f"{rows:,}") if epochs > default_epochs(rows) else by_rows
-        found.append(Choice("epochs", str(epochs), many))
+        photos = image_shape(data.schema) is not None and models.default_name(data.schema)[0] == "resnet_small"
+        epochs, why = default_epochs(rows, photos=photos and settings.augment != "off")
+        found.append(Choice("epochs", str(epochs), why))
     return tuple(found)
 
 
-def _model(data: Data) -> tuple[str, Choice]:
-    """The default model's name, empty where there is none for these data, and the choice as it is told."""
+def _model(data: Data) -> Choice:
     try:
         name, why = models.default_name(data.schema)
         with kept_randomness(seed=0):  # not on the meta device: that imports torch's compiler, which takes seconds
             made = models.build(name, models.arguments(name, data.schema))
     except DanluError as error:
-        return "", Choice("model", say("look.own_model"), error.why)
+        return Choice("model", say("look.own_model"), error.why)
     count = sum(p.numel() for p in made.parameters())
-    return name, Choice("model", say("start.model", model=name, n=f"{count:,}"), why)
+    return Choice("model", say("start.model", model=name, n=f"{count:,}"), why)

@@ -138,8 +138,8 @@ SAYINGS: dict[str, Text] = {
     "done.baseline": ("baseline {value}", "基线 {value}"),
     "done.linear": ("linear {value}", "线性 {value}"),
     "done.over": (
-        "{metric} {value} over it on the same rows, 95% {low} – {high} ({kind})",
-        "同样的样本上，{metric}比它{value}，95% 区间 {low} – {high}（{kind}）",
+        "{metric} {value} beside the linear model on the same rows, 95% {low} – {high} ({kind})",
+        "同样的样本上，{metric}与线性模型相差 {value}，95% 区间 {low} – {high}（{kind}）",
     ),
     "done.more": ("{names}: in README.md and metrics.jsonl", "{names}：见 README.md 与 metrics.jsonl"),
     "bad.more": ("… more of them; all are counted", "……后面的不再逐个列出，只计数"),
