@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -27,7 +27,7 @@ from danlu.models.mixed import Mixed
 from danlu.pretrained import Filled, Pretrained, fill_in
 from danlu.settings import Settings
 from danlu.several import with_heads
-from danlu.tasks import Criterion, Task
+from danlu.tasks import Criterion, Head, Task
 from danlu.tasks.classification import check_labels
 from danlu.trial import few_batches, one_batch, taken_twice
 from danlu.types import Choice, Field, Schema
@@ -118,6 +118,8 @@ def try_one_batch(
             decisions.tell(twice)
         if schema.task == "classification" and isinstance(answer, Tensor):
             _check_all_labels(model, loader, data, criterion, answer)
+        if schema.heads and schema.origin == "dataset":
+            loader.check = _check_of_heads(model, loader, tasks.heads_of(schema, criterion))
     return schema, task, criterion
 
 
@@ -230,3 +232,20 @@ def _check_all_labels(model: nn.Module, loader: Loader, data: Data, criterion: C
             check_labels(target, classes, criterion, lambda i: row_names(loader, len(target), [i]))
 
     loader.check = check
+
+
+def _check_of_heads(model: nn.Module, loader: Loader, heads: Sequence[Head]) -> Callable[[Any], None]:
+    """The same for heads, batch by batch: nothing carries their labels beforehand."""
+
+    def check(batch: Any) -> None:
+        targets = tasks.targets_of(heads, split_batch(model, batch)[2])
+        for head, target in zip(heads, targets):
+            if head.task.name == "classification" and target.ndim == 1 and not target.is_floating_point():
+                name = partial(_named_row, loader, len(target))
+                check_labels(target, len(head.schema.classes), head.loss, name)
+
+    return check
+
+
+def _named_row(loader: Loader, count: int, i: int) -> str:
+    return row_names(loader, count, [i])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from torch.utils.data import (
 from danlu.data.arrays import split_choice
 from danlu.data.columns import Data
 from danlu.data.split import DATASET_VAL_SHARE, split
-from danlu.data.targets import task_of_labels
+from danlu.data.targets import head_fields, named_targets, task_of_labels
 from danlu.data.user import (
     check_samples,
     each_sample,
@@ -40,7 +41,7 @@ from danlu.data.user import (
 from danlu.errors import DanluError, did_you_mean
 from danlu.messages import say
 from danlu.settings import Settings
-from danlu.types import Choice, Field, Kind, Schema, TaskName
+from danlu.types import TASK_OF, Choice, Field, Kind, Schema, TaskName
 
 PROBED = 8  # samples looked at
 PROBED_ZERO_ONE = 64  # ... when their targets are 0.0 and 1.0 only: classes, or numbers that are often 0?
@@ -66,7 +67,9 @@ def open_dataset(
         random_draws = moved()
         known, differs = (None, "") if is_iterable(train) else proven_targets(train, looked_at)
         schema, choices = _schema(train, samples, known, settings, loader, named=not differs)
-        schema = schema if own_model else _with_classes(schema, train, skip=skip)
+        if not own_model:
+            schema, choices = _with_heads(schema, choices, samples, settings)
+            schema = _with_classes(schema, train, skip=skip)
         labels = {"train": known, "val": _labels_of(val, skip), "test": _labels_of(test, skip)}
     if differs:
         choices.append(Choice("labels", say("data.labels.samples"), say("data.labels.why", differs=differs)))
@@ -225,23 +228,36 @@ def _field(name: str, value: Any) -> Field:
     return Field(name, "image" if len(shape) == 3 and shape[0] in (1, 3) else "tensor", "input", "", shape, dtype)
 
 
+def _with_heads(
+    schema: Schema, choices: list[Choice], samples: Sequence[Any], settings: Settings
+) -> tuple[Schema, list[Choice]]:
+    """danlu's own model has to know its heads beforehand: those of a target that is a dict or a tuple."""
+    name = target_name(list(parts_of(samples[0])))
+    if name is None or settings.task not in (None, "multitask"):
+        return schema, choices
+    heads = head_fields([parts_of(s)[name] for s in samples])
+    if not heads:
+        return schema, choices
+    fields = (*(f for f in schema.fields if f.role != "target"), *heads)
+    told = "; ".join(f"{f.name}: {TASK_OF[f.kind]}" for f in heads)
+    kept = [c for c in choices if c.what != "task"]
+    return replace(schema, fields=fields, task="multitask"), [*kept, Choice("task", "multitask", told)]
+
+
 def _with_classes(schema: Schema, dataset: Any, *, skip: bool) -> Schema:
     """danlu's own model needs the number of classes: read every label once when nothing else tells it."""
-    if schema.task != "classification" or schema.classes or not schema.targets:
+    unknown = [f for f in schema.targets if f.kind == "category" and not f.classes]
+    if schema.task not in ("classification", "multitask") or not unknown:
         return schema
-    field = schema.targets[0]
-    samples = each_sample(dataset, None if is_iterable(dataset) else range(len(dataset)), skip=skip)
-    largest = max(int(np.max(np.asarray(parts_of(s)[field.name]))) for _, s in samples)
-    classes = tuple(str(i) for i in range(max(largest + 1, 2)))
-    return Schema(
-        tuple(
-            f if f is not field else Field(f.name, f.kind, f.role, f.why, f.shape, f.dtype, classes)
-            for f in schema.fields
-        ),
-        schema.task,
-        schema.layout,
-        schema.origin,
-    )
+    largest = [1] * len(unknown)
+    for _, s in each_sample(dataset, None if is_iterable(dataset) else range(len(dataset)), skip=skip):
+        parts = parts_of(s)
+        whole = parts[name] if schema.heads and (name := target_name(list(parts))) is not None else parts
+        found = named_targets(whole)
+        largest = [max(most, int(np.max(np.asarray(found[f.name])))) for most, f in zip(largest, unknown)]
+    classes = {f.name: tuple(map(str, range(most + 1))) for f, most in zip(unknown, largest)}
+    fields = (replace(f, classes=classes[f.name]) if f in unknown else f for f in schema.fields)
+    return replace(schema, fields=tuple(fields))
 
 
 def _check_classes(schema: Schema, train_labels: np.ndarray | None, labels: np.ndarray | None, which: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -129,6 +130,40 @@ def _of_lists(lists: np.ndarray, task: str | None, keep: bool) -> Target:
     found: TaskName = "custom" if task == "custom" else "multilabel"
     field = Field("y", "multilabel", "target", why, (len(names),), "float32", names)
     return Target(field, found, (Choice("task", found, why),))
+
+
+def named_targets(target: Any) -> dict[str, Any]:
+    """Several targets of one sample by name; those of a tuple are ``y0``, ``y1``, …"""
+    if isinstance(target, Mapping):
+        return dict(target)
+    return {f"y{i}": value for i, value in enumerate(target)} if isinstance(target, (tuple, list)) else {}
+
+
+def head_fields(targets: Sequence[Any]) -> tuple[Field, ...]:
+    """A field for each of several targets, by a few samples' dicts or tuples of them; empty where these pose no tasks.
+
+    Integers are classes, floats numbers, rows of 0 and 1 labels. The classes stay open: samples do not tell how many.
+    """
+    rows = [named_targets(target) for target in targets]
+    if len(rows[0]) < 2 or any(row.keys() != rows[0].keys() for row in rows):
+        return ()
+    fields = []
+    for name in rows[0]:
+        try:
+            values = np.stack([as_values(row[name]) for row in rows])
+        except (ValueError, TypeError, DanluError):
+            return ()
+        shape, whole = tuple(values.shape[1:]), values.dtype.kind in "iub"
+        if values.ndim == 2 and shape[0] > 1 and np.isin(values, (0, 1)).all():
+            names = tuple(map(str, range(shape[0])))
+            fields.append(Field(name, "multilabel", "target", "", shape, "float32", names))
+        elif whole and values.ndim == 1 and (values.astype(np.int64)[values != IGNORED] >= 0).all():
+            fields.append(Field(name, "category", "target", "", (), "int64"))
+        elif values.dtype.kind == "f" and values.ndim <= 2:
+            fields.append(Field(name, "number", "target", "", shape))
+        else:
+            return ()
+    return tuple(fields)
 
 
 def task_of_labels(values: np.ndarray, task: str | None) -> tuple[TaskName, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,9 +73,8 @@ class Criterion:
     def whole(self, means: Mapping[str, float]) -> float:
         """The loss, of the mean of each of its parts by name."""
         if self.learnt is not None:
-            unit = self.learnt.log_variance
-            values = [torch.tensor(means[n], dtype=torch.float64, device=unit.device) for n, _, _ in self.parts]
-            return float(self.learnt(values).detach())
+            half = math.fsum(self.learnt.log_variance.tolist()) / 2
+            return math.fsum(share * means[name] for name, share in self.shares().items()) + half
         return sum(share * means[name] for name, _, share in self.parts) if self.parts else means[""]
 
     def shares(self) -> dict[str, float]:
