@@ -190,9 +190,10 @@ def test_weights_of_an_image_model_begin_the_trunk(tmp_path: Path) -> None:
     assert same and all(torch.equal(own[f"trunk.{k}"], theirs[k]) for k in same)
 
 
-def test_images_are_varied_where_they_are_the_only_input(tmp_path: Path) -> None:
+def test_images_are_varied_alone_and_beside_other_columns(tmp_path: Path) -> None:
     path = shop(tmp_path, 80, "image")
     alone = danlu.train(path, ignore=["价格", "颜色"], epochs=5, run="alone", device="cpu")
     beside = danlu.train(path, epochs=5, run="beside", device="cpu")
     told = ['"what": "augment"' in (run.dir / "metrics.jsonl").read_text() for run in (alone, beside)]
-    assert told == [True, False]
+    assert told == [True, True]
+    assert '"what": "augment", "value": "zoom"' in (beside.dir / "metrics.jsonl").read_text()
