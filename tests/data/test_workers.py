@@ -128,6 +128,25 @@ def test_a_worker_killed_while_the_loader_waits() -> None:
     assert children() == []
 
 
+@pytest.mark.parametrize("error", [ConnectionResetError, EOFError, FileNotFoundError])
+def test_a_batch_that_lay_with_a_dead_worker_tells_of_the_worker(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Storages come by a connection to the worker that made them; it may have died with the batch on the way."""
+    from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter as Torch
+
+    def broken(self: Any) -> Any:
+        self._workers[0].kill()
+        raise error
+
+    loader = Loader(Made(float), 2, num_workers=1)
+    monkeypatch.setattr(Torch, "__next__", broken)
+    with pytest.raises(DanluError) as told:
+        list(loader)
+    assert told.value.code == "DL195" and "SIGKILL" in told.value.what
+    assert children() == []
+
+
 def test_timeout_names_the_batch_and_ends_the_stuck_worker() -> None:
     started = time.monotonic()
     with pytest.raises(DanluError) as told:

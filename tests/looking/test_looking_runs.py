@@ -145,11 +145,19 @@ def test_layers_are_counted_as_by_hand(given: object) -> None:
     assert found.summary.bytes == 4 * (156 + 8650)
 
 
-@pytest.mark.parametrize("name", [n for n in models.MODELS if n not in ("resnet50", "convnext_tiny", "resnet34")])
+@pytest.mark.parametrize(
+    "name", [n for n in models.MODELS if n not in ("resnet50", "convnext_tiny", "resnet34", "mixed")]
+)
 def test_every_name_is_built_and_counted(name: str) -> None:
     found = model_of(name, size=None if name in ("tabular", "mlp") else 32)
     assert found.summary.parameters == sum(row.parameters for row in found.summary.rows) > 0
     assert found.commands and found.commands[0].endswith((f"--model {name}", "--size 32"))
+
+
+def test_the_model_of_several_inputs_has_no_size_without_its_table() -> None:
+    with pytest.raises(DanluError) as told:
+        model_of("mixed", size=32)
+    assert told.value.code == "DL272"
 
 
 def test_resnet18_has_the_parameters_of_torchvisions() -> None:

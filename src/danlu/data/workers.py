@@ -78,6 +78,10 @@ class Workers:
             return fetched
         except StopIteration:
             return None
+        except (ConnectionError, EOFError, FileNotFoundError) as error:  # a batch whose memory its dead worker held
+            if self._soon_dead():
+                raise self._died() from error
+            raise
         except RuntimeError as error:  # torch has no classes for these
             if not all(w.is_alive() for w in self._torch._workers):
                 raise self._died() from error
@@ -87,6 +91,15 @@ class Workers:
                 _kill(self._torch)  # the stuck one would be waited for
                 raise DanluError("DL196", where=f"[{rows}]", seconds=self._loader.timeout) from error
             raise
+
+    def _soon_dead(self) -> bool:
+        """Whether a worker is dead; its connections break a moment before the system tells that it ended."""
+        deadline = time.monotonic() + GRACE_SECONDS
+        while all(w.is_alive() for w in self._torch._workers):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
 
     def _keep_signals_away(self) -> None:
         """torch raises a worker's death wherever the main thread happens to be, in the user's code; ``_next`` tells."""

@@ -170,9 +170,9 @@ def check_name(name: str) -> None:
 def _near(name: str) -> dict[str, str]:
     """What a name that danlu does not have may stand for: one of its own, or a library's, which has its prefix."""
     own = nearest(name, MODELS)
-    if own:
-        return {"near": did_you_mean(name, MODELS), "line": own}
     theirs = {full.partition("/")[2]: full for full in reversed(library.everywhere())}  # torchvision before timm
+    if own and name not in theirs:
+        return {"near": did_you_mean(name, MODELS), "line": own}
     near = theirs.get(name) or theirs.get(nearest(name, theirs), "")
     if near:
         return {"near": did_you_mean(near, [near]), "line": near}
