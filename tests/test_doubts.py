@@ -109,3 +109,18 @@ def test_a_few_copies_among_many_rows_are_a_note(count: int, severity: str, shar
     data = Data("d", rows, None, rows, Schema((), "classification"))
     (doubt,) = doubts_of_data(data, (), None, [Copies("test", count, 1000, ((0, 1),))], weighted=False)
     assert doubt.severity == severity and f"by about {share}" in doubt.told.why
+
+
+def test_what_no_guess_reaches_is_no_guessing() -> None:
+    guessing = trained(0.75, test__accuracy_baseline=0.76)
+    assert "DL332" in codes(guessing)
+    ranks = {"test__auroc": 0.8, "test__auroc_low": 0.78, "test__auroc_high": 0.82, "test__auroc_baseline": 0.5}
+    assert "DL332" not in codes(trained(0.75, test__accuracy_baseline=0.76, **ranks))
+    assert "DL332" in codes(trained(0.75, test__accuracy_baseline=0.76, **{**ranks, "test__auroc_low": 0.49}))
+
+
+@pytest.mark.parametrize(("low", "high", "how"), [(-0.2, -0.1, "is clearly better"), (-0.2, 0.1, "does as well")])
+def test_a_linear_model_that_is_better_is_not_called_as_good(low: float, high: float, how: str) -> None:
+    paired = {"test__accuracy_over_linear_low": low, "test__accuracy_over_linear_high": high}
+    found = doubts_of_results(trained(0.8, test__accuracy_linear=0.9, **paired))
+    assert [how in doubt.told.what for doubt in found if doubt.told.code == "DL331"] == [True]

@@ -19,6 +19,8 @@ from torch.utils.data import Dataset
 
 import danlu
 from danlu.data.columns import Columns
+from danlu.report.page.contents import Metric
+from danlu.showing import _over_linear
 from danlu.showing.samples import Gallery, picture
 from danlu.types import Field, Schema
 from pictures import photos
@@ -215,3 +217,19 @@ def test_the_range_test_and_the_peak_of_memory_are_shown() -> None:
     assert f"Dashed: the chosen rate, {test['chosen']:.3g}" in page and "Peak memory" in page
     longer = danlu.train((x, (x[:, 0] > 0).long()), model="mlp", epochs=2, lr="auto", run="r")  # the page made again
     assert "Dashed: the chosen rate" in longer.report().read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("better", "low", "high", "said"),
+    [
+        ("higher", 0.1, 0.2, "more than chance"),
+        ("higher", -0.1, 0.2, "may be chance"),
+        ("higher", -0.2, -0.1, "the linear model is clearly better"),
+        ("lower", -0.2, -0.1, "more than chance"),
+        ("lower", 0.1, 0.2, "the linear model is clearly better"),
+    ],
+)
+def test_the_verdict_on_the_linear_model_follows_the_interval(better: Any, low: float, high: float, said: str) -> None:
+    found = {"test/m_over_linear": (low + high) / 2, "test/m_over_linear_low": low, "test/m_over_linear_high": high}
+    english, chinese = _over_linear("m", Metric("m", 0.5, better=better, unit="%"), found)
+    assert said in english and "percentage points" in english and "个百分点" in chinese

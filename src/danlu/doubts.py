@@ -19,6 +19,13 @@ from danlu.report.lines import metric_name
 
 Z = 1.959963984540054
 UNEQUAL = 20  # the largest class has so many times the rows of the smallest
+# no answer that ignores the input is expected to be beyond the baseline in these: what is has learned something, even
+# where weighted classes cost accuracy, or the rows' own spread makes the headline's interval wide
+NO_GUESS_BEATS: dict[str, tuple[str, ...]] = {
+    "classification": ("auroc", "balanced_accuracy", "log_loss"),
+    "multilabel": ("auroc", "log_loss"),
+    "regression": ("r2",),
+}
 COARSE = 0.05  # half an interval's width, of a share
 FEW_COPIES = 0.005  # share of a part's rows: fewer hardly move a figure
 
@@ -120,9 +127,20 @@ def _guessing(trained: Trained) -> Doubt | None:
     worst = low if METRICS[trained.task][name].greater else high
     if trivial is None or math.isnan(trivial) or not _as_good(name, trained.task, trivial, worst):
         return None
+    if any(_beats_all_guesses(trained, other) for other in NO_GUESS_BEATS[trained.task]):
+        return None
     numbers = {k: number(v) for k, v in {"value": value, "low": low, "high": high, "baseline": trivial}.items()}
     told = DanluError("DL332", trained.at(f"test/{name}"), metric=trained.named(name), line=trained.longer, **numbers)
     return Doubt("warning", told)
+
+
+def _beats_all_guesses(trained: Trained, name: str) -> bool:
+    """Whether a metric's whole interval lies beyond the baseline's."""
+    metric, known = METRICS[trained.task][name], [trained.results.get(f"test/{name}{k}") for k in ("_low", "_high")]
+    baseline, worst = trained.results.get(f"test/{name}_baseline"), known[0 if metric.greater else 1]
+    if baseline is None or worst is None or math.isnan(baseline) or math.isnan(worst):
+        return False
+    return bool(worst > baseline if metric.greater else worst < baseline)
 
 
 def _linear(trained: Trained) -> Doubt | None:
@@ -134,13 +152,19 @@ def _linear(trained: Trained) -> Doubt | None:
     name = headline[0]
     facts = {"metric": trained.named(name), "value": number(headline[1]), "linear": number(linear)}
     if _as_good(name, trained.task, linear, headline[1]):
-        facts["how"] = say("doubt.linear.as_good")
+        facts["how"] = say("doubt.linear.better" if _linear_is_better(trained, name) else "doubt.linear.as_good")
         return Doubt("warning", DanluError("DL331", trained.at(f"test/{name}"), line=trained.longer, **facts))
     low, high = (trained.results.get(f"test/{name}_over_linear_{end}") for end in ("low", "high"))
     if low is None or high is None or low > 0 or high < 0:
         return None
     facts["how"] = say("doubt.linear.unsure", low=number(low), high=number(high))
     return Doubt("warning", DanluError("DL331", trained.at(f"test/{name}"), line=trained.longer, **facts))
+
+
+def _linear_is_better(trained: Trained, name: str) -> bool:
+    """By more than chance explains, on the same rows."""
+    low, high = (trained.results.get(f"test/{name}_over_linear_{end}") for end in ("low", "high"))
+    return low is not None and high is not None and (high < 0 if METRICS[trained.task][name].greater else low > 0)
 
 
 def _disagree(trained: Trained) -> Doubt | None:
@@ -198,12 +222,12 @@ def _worse_group(trained: Trained) -> Doubt | None:
     name = told["metric"]
     figures = {"value": first[name], "low": first[f"{name}_low"], "high": first[f"{name}_high"]}
     numbers = {k: number(v) for k, v in (figures | {k: told[k] for k in ("rest", "rest_low", "rest_high")}).items()}
-    others = ", ".join(f"{part['column']} = {part['group']}" for part in worse[1:4])
+    others = ", ".join(f"{part['column']}: {part['group']}" for part in worse[1:4])
     also = say("doubt.also_worse", groups=others, count=len(worse) - 1) if others else ""
     guess = first.get(f"{name}_baseline")
     also = (say("doubt.group_baseline", baseline=number(guess)) if guess is not None else "") + also
-    facts = {"group": f"{first['column']} = {first['group']}", "rows": f"{first['rows']:,}", "also": also}
-    where, metric, compared = f"test/{name}", metric_name(name), told["compared"]
+    facts = {"group": f"{first['column']}: {first['group']}", "rows": f"{first['rows']:,}", "also": also}
+    where, metric, compared = trained.at(f"test/{name}"), trained.named(name), told["compared"]
     return Doubt("warning", DanluError("DL338", where, metric=metric, compared=compared, **facts, **numbers))
 
 

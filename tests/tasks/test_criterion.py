@@ -305,6 +305,12 @@ BAD: dict[str, Any] = {
 }
 
 
+def test_numbers_have_no_classes_to_balance() -> None:
+    with pytest.raises(DanluError) as error:
+        made("mse", "regression", NUMBERS, class_weights="balanced", train_targets=torch.rand(5, 1))
+    assert error.value.code == "DL227"
+
+
 @pytest.mark.parametrize("code", BAD)
 def test_what_cannot_be_a_criterion_is_said(code: str) -> None:
     with pytest.raises(DanluError) as error:

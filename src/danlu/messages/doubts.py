@@ -23,7 +23,7 @@ ERRORS: dict[str, ErrorText] = {
     "DL331": (
         (
             "a linear model {how}: {metric} {linear} beside {value}",
-            "{how}：线性模型的{metric}为 {linear}，本模型为 {value}",
+            "{how}：{metric} {linear}，本模型 {value}",
         ),
         (
             "it was solved in a moment on at most 1,024 raw features; that the network has learned more is not shown",
@@ -122,7 +122,8 @@ ERRORS: dict[str, ErrorText] = {
 SAYINGS: dict[str, Text] = {
     "doubt.val": ("validation", "验证集"),
     "doubt.test": ("test", "测试集"),
-    "doubt.linear.as_good": ("does as well", "线性模型也能做到"),
+    "doubt.linear.as_good": ("does as well", "线性模型不输于它"),
+    "doubt.linear.better": ("is clearly better", "线性模型明显更好"),
     "doubt.linear.unsure": (
         "may do as well (difference 95% {low} – {high})",
         "还不能说胜过线性模型（差距的 95% 区间 {low} – {high}）",

@@ -64,7 +64,7 @@ ERRORS: dict[str, ErrorText] = {
     "DL367": (
         ("rows cannot be drawn by class here", "这里没法按类别抽样"),
         ("{why}", "{why}"),
-        ("class_weights='balanced', or leave it out", "class_weights='balanced'，或去掉这一项"),
+        ("leave class_weights out", "去掉 class_weights"),
     ),
     "DL368": (
         ("danlu.step needs an optimizer, this is a {got}", "danlu.step 需要优化器对象，而这是 {got}"),

@@ -40,7 +40,7 @@ ERRORS: dict[str, ErrorText] = {
     "DL264": (
         ("several heads do not go together with {what}", "多个输出头不能与{what}一起用"),
         ("the heads are {heads}", "输出头有 {heads}"),
-        ("leave it out, or train a model for each target", "不用它，或每个目标训练一个模型"),
+        ("leave out {what}, or train a model for each target", "去掉{what}，或者每个目标各训练一个模型"),
     ),
 }
 
@@ -76,7 +76,7 @@ SAYINGS: dict[str, Text] = {
     ),
     "heads.monitor.learnt": (
         "the geometric mean of the heads' losses: the weighted loss also moves when only its weights do",
-        "各头损失的几何平均：加权损失会随权重变动，即使预测毫无变化",
+        "各头损失的几何平均：权重一变，加权损失就变，哪怕预测没变",
     ),
     "card.heads": ("It answers {count} questions at once:", "它同时回答 {count} 个问题："),
     "card.head_line": ("- **{name}**: {task}{classes}", "- **{name}**：{task}{classes}"),

@@ -38,13 +38,21 @@ SAYINGS: dict[str, Text] = {
         "原始特征上的线性模型能到 {linear}。",
     ),
     "showing.over": (
-        "On the same rows that is {value} beside the linear model (95 % interval {low} to {high}): more than chance.",
-        "同样的样本上与线性模型相差 {value}（95 % 区间 {low} 至 {high}），不是偶然。",
+        "On the same rows that is {value}{points} beside the linear model (95 % interval {low} to {high}): more than "
+        "chance.",
+        "同样的样本上与线性模型相差 {value}{points}（95 % 区间 {low} 至 {high}），不是偶然。",
     ),
     "showing.not_over": (
-        "On the same rows that is {value} beside the linear model (95 % interval {low} to {high}): it may be chance.",
-        "同样的样本上与线性模型相差 {value}（95 % 区间 {low} 至 {high}），还不能说比它好。",
+        "On the same rows that is {value}{points} beside the linear model (95 % interval {low} to {high}): it may be "
+        "chance.",
+        "同样的样本上与线性模型相差 {value}{points}（95 % 区间 {low} 至 {high}），可能只是偶然。",
     ),
+    "showing.under": (
+        "On the same rows that is {value}{points} beside the linear model (95 % interval {low} to {high}): the linear "
+        "model is clearly better.",
+        "同样的样本上与线性模型相差 {value}{points}（95 % 区间 {low} 至 {high}）：线性模型明显更好。",
+    ),
+    "showing.points": (" percentage points", " 个百分点"),
     "showing.against.none": ("There is no baseline to hold it against.", "没有可对照的基线。"),
     "showing.trust": (
         "Nothing that danlu checks speaks against it, for data like the test part.",

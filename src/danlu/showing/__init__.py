@@ -145,13 +145,18 @@ def _over_linear(name: str, headline: c.Metric, results: Mapping[str, Any]) -> c
     if len(numbers) < 3:
         return ""
     value, low, high = numbers
-    beaten = low > 0 if headline.better == "higher" else high < 0
+    sign = 1 if headline.better == "higher" else -1
+    worst, best = sorted((sign * low, sign * high))
+    said = "over" if worst > 0 else "under" if best < 0 else "not_over"
     figures = {k: _signed(headline, v) for k, v in {"value": value, "low": low, "high": high}.items()}
-    return told("showing.over" if beaten else "showing.not_over", **figures)
+    points = told("showing.points") if headline.unit == "%" else ""
+    return told(f"showing.{said}", points=points, **figures)
 
 
 def _signed(metric: c.Metric, value: float) -> str:
-    return f"{'+' if value > 0 else '−' if value < 0 else ''}{_figure(metric, abs(value))}"
+    """A difference; of shares in percentage points, whose sign the table has anyway."""
+    shown = f"{100 * abs(value):.1f}" if metric.unit == "%" else number(abs(value))
+    return f"{'+' if value > 0 else '−' if value < 0 else ''}{shown}"
 
 
 def _figure(metric: c.Metric, value: float) -> str:

@@ -62,15 +62,15 @@ def from_settings(loss: Any, task: Task, schema: Schema, settings: Settings, tar
             raise DanluError("DL226", where="label_smoothing", loss=loss_name(loss))
         extra["label_smoothing"] = settings.label_smoothing
     if settings.class_weights not in (None, "sampled"):  # sampled: the loader's business
+        if kind not in (nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss, nn.BCEWithLogitsLoss):
+            raise DanluError("DL227", where="class_weights", loss=loss_name(loss))
         weights = _class_weights(settings.class_weights, task, schema, targets)
         if kind in (nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss):
             extra["weight"] = weights
-        elif kind is nn.BCEWithLogitsLoss and task.name == "classification" and len(weights) == 2:
+        elif task.name == "classification" and len(weights) == 2:
             extra["pos_weight"] = weights[1:] / weights[:1]  # one output unit: how much more the second class counts
-        elif kind is nn.BCEWithLogitsLoss:
-            extra["pos_weight"] = weights
         else:
-            raise DanluError("DL227", where="class_weights", loss=loss_name(loss))
+            extra["pos_weight"] = weights
     return kind(**extra) if extra else loss
 
 
