@@ -21,7 +21,15 @@ def trained(accuracy: float = 0.9, *, rows: int = 5000, history: Any = (), **res
     found = {"test/accuracy": accuracy, "test/accuracy_low": low, "test/accuracy_high": high, "test/rows": rows}
     found |= {"test/accuracy_baseline": 0.2, "test/accuracy_linear": 0.5, "val/accuracy": accuracy, "best_epoch": 2}
     found |= {k.replace("__", "/"): v for k, v in results.items()}
-    return Trained("classification", "val/accuracy", found, history, 5000, "runs/r", "danlu resume runs/r --epochs 20")
+    return Trained(
+        "classification",
+        "val/accuracy",
+        found,
+        history,
+        5000,
+        "danlu test runs/r MORE_DATA",
+        "danlu resume runs/r --epochs 20",
+    )
 
 
 def epochs(accuracies: list[float], train: list[float] | None = None, val: list[float] | None = None) -> Any:

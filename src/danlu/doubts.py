@@ -47,7 +47,7 @@ class Trained:
     results: Mapping[str, Any]  # what Run.metrics will be
     history: Sequence[Mapping[str, Any]]
     val_rows: int
-    run: str  # its folder
+    more: str  # the line that tests on more data
     longer: str  # the line that trains on
     head: str = ""  # the one of several heads that all this is about
 
@@ -241,5 +241,5 @@ def _few_rows(trained: Trained) -> Doubt | None:
         return None
     facts = {"half": f"{half:.2f}", "rows": f"{rows:,}", "needed": f"{round(rows * (half / 0.02) ** 2, -2):,.0f}"}
     return Doubt(
-        "note", DanluError("DL333", trained.at(f"test/{name}"), metric=trained.named(name), run=trained.run, **facts)
+        "note", DanluError("DL333", trained.at(f"test/{name}"), metric=trained.named(name), line=trained.more, **facts)
     )

@@ -102,9 +102,10 @@ def _trained(session: Session, results: dict[str, Any]) -> Trained:
     rows = len(plan.data.val) if plan.data.val is not None and hasattr(plan.data.val, "__len__") else 0
     epochs = 2 * (plan.epochs or max(1, len(session.history)))
     longer = f"danlu resume {shlex.quote(str(session.folder.path))} --epochs {epochs}"
+    more = f"danlu test {shlex.quote(str(session.folder.path))} MORE_DATA{_own_model(session)}"
     if not _from_files(session):
-        longer = f"danlu.train(…, epochs={epochs})"
-    return Trained(plan.task.name, monitor(plan)[0], results, session.history, rows, str(session.folder.path), longer)
+        longer, more = f"danlu.train(…, epochs={epochs})", "run.test(more_data)"
+    return Trained(plan.task.name, monitor(plan)[0], results, session.history, rows, more, longer)
 
 
 def _page(session: Session, results: dict[str, Any], tested: Evaluation | None) -> None:
@@ -151,9 +152,15 @@ def next_commands(session: Session) -> list[str]:
     if not _from_files(session):
         load = f"danlu.load({str(session.folder.path)!r}{'' if named else ', model=model'})"
         return [f"{load}.predict(x)"]
-    own = f" --model {shlex.quote(str(asked.model))}" if is_reference(asked.model) else ""
+    own = _own_model(session)
     lines = [f"danlu predict {folder} {shlex.quote(str(source))}{own}", f"danlu test {folder}{own}"]
     return [*lines, f"danlu resume {folder} --epochs {2 * epochs}"] if epochs else lines
+
+
+def _own_model(session: Session) -> str:
+    """The flag that a line about this run needs where its model is a class of the user's own."""
+    model = session.plan.asked.model
+    return f" --model {shlex.quote(model)}" if is_reference(model) else ""
 
 
 def deliver_best(session: Session) -> None:

@@ -54,7 +54,7 @@ ERRORS: dict[str, ErrorText] = {
             "models that differ by less cannot be told apart; ± 0.02 would take about {needed} rows",
             "差距更小的模型分不出高下；要精确到 ± 0.02，约需 {needed} 行",
         ),
-        ("test on more rows: danlu test {run} MORE_DATA", "用更多数据测试：danlu test {run} 更多数据"),
+        ("test on more rows: {line}", "用更多数据测试：{line}"),
     ),
     "DL334": (
         (
