@@ -21,6 +21,7 @@ from danlu.errors import DanluError, nearest
 from danlu.messages import say
 
 LOOKED_AT = 50  # cells of a column that decide where its files lie
+MANY = 20  # times so many are taken, since some may be empty
 MOST_FOLDERS = 200  # folders near the table that are looked into
 ENDINGS = (".jpg", ".png", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".JPG", ".PNG", ".JPEG")
 LISTED = 5_000  # files of a folder among which the nearest name is sought
@@ -56,8 +57,7 @@ def image_columns(table: Table, profiles: Mapping[str, Profile], left_out: Seque
     for name in table.names:
         if name in left_out or name in found:
             continue
-        cells = texts(table, name)[1]
-        some = [cells[i] for i in spread(len(cells), LOOKED_AT)]
+        some = a_few(table, name)
         if not some:
             continue
         if _share(bool(_URL.match(c)) for c in some) > 0.5:
@@ -68,11 +68,11 @@ def image_columns(table: Table, profiles: Mapping[str, Profile], left_out: Seque
             if located is None:
                 failed.append(nothing_found(table, name, some[0]))
             else:
-                found[name] = _why(table, located, cells)
+                found[name] = _why(table, located, texts(table, name)[1])
         elif _may_lack_suffix(name, profiles[name], first=name == table.names[0]):
             located = locate(table, name)
             if located is not None and located.suffix and _hits(located, some) > 0.8 * len(some):
-                found[name] = _why(table, located, cells)
+                found[name] = _why(table, located, texts(table, name)[1])
     if failed and not found:
         raise failed[0]
     return found
@@ -80,8 +80,7 @@ def image_columns(table: Table, profiles: Mapping[str, Profile], left_out: Seque
 
 def unfound(name: str, table: Table) -> str:
     """Why a column whose cells look like images' names is left out beside one whose files are there; else empty."""
-    cells = texts(table, name)[1]
-    some = [cells[i] for i in spread(len(cells), LOOKED_AT)]
+    some = a_few(table, name)
     if some and _share(is_image(Path(_slashes(c.partition("?")[0]))) for c in some) > 0.9:
         return say("pictures.url" if _URL.match(some[0]) else "pictures.none", cell=some[0])
     return ""
@@ -92,9 +91,20 @@ def nothing_found(table: Table, name: str, cell: str) -> DanluError:
     return DanluError("DL135", where=table.path, column=name, cell=cell, path=folder / _slashes(cell), folder=folder)
 
 
+def a_few(table: Table, name: str) -> list[str]:
+    """Some of a column's cells that are not empty, from its whole length; not all become Python texts for it."""
+    column = flat(table.columns.column(name))
+    rows = pa.array(spread(len(column), MANY * LOOKED_AT), pa.int64())
+    cells = _texts(column.take(rows))[1] or _texts(column)[1]
+    return [cells[i] for i in spread(len(cells), LOOKED_AT)]
+
+
 def texts(table: Table, name: str) -> tuple[list[str | None], list[str]]:
     """A column's cells as texts, None where empty; and those that are not."""
-    column: pa.Array = flat(table.columns.column(name))
+    return _texts(flat(table.columns.column(name)))
+
+
+def _texts(column: pa.Array) -> tuple[list[str | None], list[str]]:
     if not is_text(column):
         column = to_labels(column, True) if _is_whole(column) else pa.nulls(len(column), pa.string())
     cells = [None if c is None or not c.strip() else c for c in column.to_pylist()]
@@ -111,8 +121,7 @@ def locate(table: Table, name: str) -> Located | None:
     Looked at in this order: the cell as a path from the table's folder, from the working folder, from folders below
     and beside the table's; then only its last part; each with the usual endings where the cell has none.
     """
-    cells = texts(table, name)[1]
-    some = [cells[i] for i in spread(len(cells), LOOKED_AT)]
+    some = a_few(table, name)
     if not some:
         return None
     endings = ("",) if all(is_image(Path(_slashes(c))) for c in some) else ("", *ENDINGS)
