@@ -208,7 +208,7 @@ def test_a_resumed_run_tells_each_sample_once(after: int, every: int | None) -> 
     def log(run: str) -> list[Any]:
         text = Path(run, "metrics.jsonl").read_text("utf-8").replace(f"danlu test {run}", "danlu test RUN")
         events = [json.loads(line) for line in text.splitlines()]
-        times = ("seconds", "waited", "run", "versions")
+        times = ("seconds", "waited", "memory", "run", "versions")
         return [{k: v for k, v in e.items() if k not in times} for e in events]
 
     assert log("stopped") == log("whole")

@@ -110,7 +110,7 @@ def test_a_worse_group_is_a_doubt_that_says_how_many_were_compared() -> None:
     results = {"test/slices": sliced("classification", decoded, target, [groups], None, "accuracy")}
     doubts = doubts_of_results(Trained("classification", "val/accuracy", results, (), 10, "runs/r", "danlu resume"))
     assert [d.told.code for d in doubts] == ["DL338"]
-    assert "g = g0" in doubts[0].told.what and "3 groups" in doubts[0].told.why
+    assert "g: g0" in doubts[0].told.what and "3 groups" in doubts[0].told.why
 
 
 def people(n: int = 600) -> pd.DataFrame:

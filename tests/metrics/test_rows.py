@@ -52,6 +52,8 @@ def test_classes_agree_with_scikit_learn_and_torchmetrics(n: int, classes: int, 
     assert got["average_precision"] == pytest.approx(precision, abs=1e-6)
     if coarse:  # confidences on the bins' very edges, and ties at the fifth place: every answer is as good as another
         return
+    places = 15 * p.max(1).values
+    assume(bool(((places - places.round()).abs() > 1e-6).all()))  # on an edge by chance: torchmetrics rounds to float32
     error = tm.calibration_error(p, y, task="multiclass", num_classes=classes, n_bins=15, norm="l1")
     assert got["calibration_error"] == pytest.approx(float(error), abs=1e-6)
     if classes > 5:
