@@ -19,12 +19,20 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from danlu.data.columns import Columns, Data
-from danlu.data.encode import encode_rows, prepare_table
+from danlu.data.encode import BadRow, prepare_table, read_cells, refuse_unknown_classes, to_tensors
 from danlu.data.table import read_table
 from danlu.data.tables import open_tables
 from danlu.errors import DanluError
 from danlu.settings import Settings
 from danlu.types import Schema
+
+
+def encode_rows(schema: Any, table: Any, *, with_target: bool) -> tuple[tuple[torch.Tensor, ...], list[BadRow]]:
+    """Rows as stored tensors, and the rows left out of them, as tests and predictions read a table."""
+    cells = read_cells(schema.fields, table, with_target=with_target)
+    if with_target:
+        refuse_unknown_classes(schema, cells, "test", table.path)
+    return to_tensors(schema, cells, with_target=with_target), list(cells.bad)
 
 
 def frame(n: int = 200, seed: int = 0) -> pd.DataFrame:

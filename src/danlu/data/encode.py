@@ -253,17 +253,6 @@ def refuse_unknown_classes(schema: Schema, cells: Cells, part: str, path: str) -
     )
 
 
-def encode_rows(schema: Schema, table: Table, *, with_target: bool) -> tuple[tuple[Tensor, ...], list[BadRow]]:
-    """Raw rows as stored tensors (see ``to_tensors``), and the rows left out of them, each with its number.
-
-    Raises DL117 for a class that training never had, DL119 and DL121 for a table whose columns do not fit.
-    """
-    cells = read_cells(schema.fields, table, with_target=with_target)
-    if with_target:
-        refuse_unknown_classes(schema, cells, "test", table.path)
-    return to_tensors(schema, cells, with_target=with_target), list(cells.bad)
-
-
 def unseen_categories(schema: Schema, table: Table) -> str:
     """A line on the input cells whose category training never had: they count as missing. Empty without any."""
     table = by_name(schema.fields, table, with_target=False)

@@ -24,7 +24,6 @@ from danlu.settings import read_toml
 from danlu.showing.texts import both, head_and, name_of_metric, told
 
 MOST_FILES = 40
-SHARES = ("accuracy", "macro_f1", "micro_f1")
 
 
 def look_at_run(path: str | Path) -> FoundRun:
