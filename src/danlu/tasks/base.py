@@ -43,7 +43,6 @@ class Task:
     default_loss: str  # a class of torch.nn; empty: the user has to give one
     metrics: tuple[str, ...]
     monitor: str  # the metric that names the best epoch
-    greater_is_better: bool
     decode: Callable[[Any, Schema, Any], Tensor]
     target: Callable[[Any, Schema], Tensor]
     check: Check

@@ -110,7 +110,6 @@ TASK = Task(
     "CrossEntropyLoss",
     ("accuracy", "macro_f1", "log_loss"),
     "accuracy",
-    True,
     decode,
     target,
     check,

@@ -50,4 +50,4 @@ def predictions(decoded: Tensor, schema: Schema) -> list[Prediction]:
     return [Prediction(None, values[0] if len(values) == 1 else tuple(values)) for values in rows]
 
 
-TASK = Task("custom", "", (), "loss", False, decode, target, check, predictions)
+TASK = Task("custom", "", (), "loss", decode, target, check, predictions)

@@ -65,7 +65,6 @@ TASK = Task(
     "BCEWithLogitsLoss",
     ("macro_f1", "accuracy", "exact_match"),
     "macro_f1",
-    True,
     decode,
     target,
     check,

@@ -156,4 +156,4 @@ def predictions(decoded: Tensor, schema: Schema) -> list[Prediction]:
     return head.task.predictions(decoded, head.schema)
 
 
-TASK = Task("multitask", "", (), "loss", False, decode, target, check, predictions)
+TASK = Task("multitask", "", (), "loss", decode, target, check, predictions)

@@ -66,7 +66,6 @@ TASK = Task(
     "MSELoss",
     ("rmse", "mae", "r2"),
     "rmse",
-    False,
     decode,
     target,
     check,
