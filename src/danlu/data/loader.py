@@ -17,11 +17,14 @@ from danlu.data import memory, order, sampling
 from danlu.data.augment import Augment
 from danlu.data.balance import Balance, balance_of
 from danlu.data.columns import most_bad
+from danlu.data.memo.path import Samples
+from danlu.data.memo.reader import MemoReader
 from danlu.data.memory import Place
 from danlu.data.sampling import Task
 from danlu.data.seeded import Fetched, Reader, plain_index
 from danlu.data.workers import Workers
 from danlu.errors import DanluError, did_you_mean
+from danlu.messages import say
 from danlu.types import Bad
 
 
@@ -100,6 +103,11 @@ class Loader:
         self._own_order = sampler is None and batch_sampler is None
         batched = self.collate_fn is default_collate and self.batch_sampler is not None
         self._columns = memory.columns_of(dataset) if batched else None
+        self._samples: Samples | None = None  # of a user's map-style dataset: kept, where that is proven
+        if cache == "auto" and not self._iterable and self._columns is None and self.batch_sampler is not None:
+            self._samples = Samples(
+                dataset, workers=num_workers, context=self.multiprocessing_context, init=worker_init_fn
+            )
         self._place, self._begun = Place(), False
         self._permutation: tuple[tuple[int, int], Tensor] | None = None
         self._seen: list[Any] = []  # indices a user's sampler gave this epoch
@@ -185,6 +193,16 @@ class Loader:
         rows: list[int] = self._order(epoch)[start:stop].tolist()
         return rows
 
+    def way(self) -> tuple[str, str]:
+        """How samples are read, and why, in words: kept after they were made once, or made every time."""
+        if self._samples is None:
+            return "", ""
+        memo, refusal = self._samples.memo, self._samples.refusal
+        if memo is None:
+            return (say("memo.plain"), say(f"memo.not.{refusal.key}", **refusal.facts)) if refusal else ("", "")
+        key = "whole" if memo.whole else "random" if memo.drawn else "same"
+        return say("memo.kept"), say(f"memo.why.{key}", rows=memo.proven)
+
     def as_torch(self) -> DataLoader[Any]:
         """torch's own loader with the same arguments; danlu's (seed, cache, on_bad, bad_limit) it does not know."""
         return self._template
@@ -212,8 +230,8 @@ class Loader:
 
     def _read(self, place: Place) -> Iterator[Any]:
         """Batches of one pass through the user's dataset, in this process or by workers."""
-        reader, workers = self._reader(), None
-        if self.num_workers:
+        reader, workers = self._reader(place.epoch), None
+        if self.num_workers and not (isinstance(reader, MemoReader) and reader.whole and reader.memo.full):
             workers = self._workers or Workers(reader, self.seed, place.epoch, self.worker_init_fn, **self._options)
             self._workers = workers if self.persistent_workers else None
         tasks = self._tasks(place)
@@ -249,7 +267,11 @@ class Loader:
             if workers is not None and not self.persistent_workers:
                 workers.close()
 
-    def _reader(self) -> Reader:
+    def _reader(self, epoch: int) -> Reader:
+        memo = self._samples.begin(epoch) if self._samples is not None else None
+        if memo is not None:
+            whole = self.collate_fn is default_collate
+            return MemoReader(memo, self.dataset, self.collate_fn, whole=whole, skip=self.on_bad == "skip")
         reader = Reader(
             self.dataset,
             self.collate_fn,

@@ -38,11 +38,16 @@ def uniforms(seed: int, epoch: int, positions: Tensor, count: int, stream: int) 
 
     Column k mixes the 32 bits of ``sample_seed`` once more, moved by k + 1 steps of the golden ratio.
     """
-    low, high = _keys(seed, epoch, stream)
-    positions = positions.to("cpu", torch.int64)
-    first = _mixed(_mixed((positions & _M32) ^ low) ^ high ^ (positions >> 32))
+    first = sample_seeds(seed, epoch, positions, stream)
     steps = (torch.arange(1, count + 1) * 0x9E3779B9) & _M32
     return (_mixed((first[:, None] + steps) & _M32) >> 8).float().mul_(2.0**-24)
+
+
+def sample_seeds(seed: int, epoch: int, positions: Tensor, stream: int = SAMPLE) -> Tensor:
+    """``sample_seed`` of many positions (N,): int64 (N,)."""
+    low, high = _keys(seed, epoch, stream)
+    positions = positions.to("cpu", torch.int64)
+    return _mixed(_mixed((positions & _M32) ^ low) ^ high ^ (positions >> 32))
 
 
 def _mixed(x: Tensor) -> Tensor:

@@ -120,12 +120,16 @@ class Reader:
             if self.drawn:
                 draws.seed(self.drawn, sample_seed(task.seed, task.epoch, position))
             try:
-                samples.append(self.dataset[index])
+                samples.append(self.sample(index))
             except Exception as error:
                 if not self.skip or isinstance(error, MemoryError):
                     return Fetched(failure=_failure(index_of(self.dataset, index), error))
                 bad.append((plain_index(index), *bad_of(self.dataset, index, error)))
         return self._collated(task, samples, tuple(bad))
+
+    def sample(self, index: Any) -> Any:
+        """One sample, its generators having been started for it."""
+        return self.dataset[index]
 
     def _collated(self, task: Task, samples: list[Any], bad: tuple[Any, ...]) -> Fetched:
         if not samples:

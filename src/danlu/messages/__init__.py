@@ -13,6 +13,7 @@ from danlu.messages import (
     heads,
     loader,
     look,
+    memo,
     model,
     page,
     pictures,
@@ -28,7 +29,7 @@ from danlu.messages.base import ErrorText, Text, language, merge, set_language, 
 __all__ = ["ERRORS", "SAYINGS", "ErrorText", "Text", "language", "say", "set_language", "spoken", "text"]
 
 _ROOMS = (
-    data, doubts, environment, evaluation, explain, heads, loader, look, model, page, pictures, run, settings, showing,
+    data, doubts, environment, evaluation, explain, heads, loader, look, memo, model, page, pictures, run, settings, showing,
     sources, tables, train,
 )  # fmt: skip
 

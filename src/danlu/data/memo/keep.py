@@ -50,8 +50,9 @@ class Cut:
 class Memo:
     """The kept samples of one dataset. ``tails``: each call as a move and a table, where all are such; else ()."""
 
-    def __init__(self, cut: Cut, layout: Layout, store: Store, drawn: tuple[str, ...]) -> None:
+    def __init__(self, cut: Cut, layout: Layout, store: Store, drawn: tuple[str, ...], proven: int) -> None:
         self.cut, self.layout, self.store, self.drawn = cut, layout, store, drawn
+        self.proven = proven  # rows it was proven on
         self.tails: tuple[Tail, ...] = ()
         self.whole = False  # whether batches are made in one piece
         self._of_call = {call: leaf for leaf, (call, _) in layout.marks}

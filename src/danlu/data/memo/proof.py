@@ -242,7 +242,7 @@ def _cut(
     if shared and any(c.shape is None for c in store.columns):
         raise _Refused("ragged")
     _check_room(pieces, n)
-    memo = Memo(cut, layout, store, drawn)
+    memo = Memo(cut, layout, store, drawn, len(probes))
     for probe, leaves in zip(probes, pieces):
         store.put(probe.row, leaves)
     for probe in probes:

@@ -44,6 +44,16 @@ class Store:
             shapes = {c.shape for c in cells}
             self.columns.append(Column(kind, cells[0].shape if len(shapes) == 1 else None, cells[0].dtype, rows))
         self.known = room((rows,), np.uint8)
+        self._given_up = room((1,), np.int64)  # 1 + the row that was another one
+
+    @property
+    def given_up(self) -> int:
+        """0 while the store is good."""
+        return int(self._given_up[0])
+
+    def give_up(self, row: int) -> None:
+        """Nothing is read from it any more, in any process."""
+        self._given_up[0] = 1 + row
 
     def put(self, row: int, leaves: Sequence[Any]) -> bool:
         """Keep a row; False where it is unlike the others."""

@@ -1,0 +1,109 @@
+"""Which way a loader reads its samples: kept ones, or by the dataset's own code; decided once, checked every epoch."""
+
+from __future__ import annotations
+
+import multiprocessing
+from typing import Any
+
+from danlu.data import draws
+from danlu.data.memo.keep import Memo
+from danlu.data.memo.leaves import same
+from danlu.data.memo.marks import Unmarked, mark
+from danlu.data.memo.proof import Refusal, prove
+from danlu.data.order import permutation, sample_seed
+from danlu.data.seeded import innermost
+
+FEW = 64  # samples that are not worth looking at
+RECHECKED = 16  # kept samples that are made anew at the start of an epoch
+
+
+class Samples:
+    """The samples of one map-style dataset, as one loader reads them."""
+
+    def __init__(self, dataset: Any, *, workers: int, context: Any, init: Any) -> None:
+        self.dataset = dataset
+        self._workers, self._context, self._init = workers, context, init
+        self._memo: Memo | None = None
+        self._refusal: Refusal | None = None
+        self._mark = b""
+        self._proven_with = 0
+
+    @property
+    def memo(self) -> Memo | None:
+        """What is kept; None where samples are made by the dataset's code every time."""
+        return self._memo if self.decided and self.refusal is None else None
+
+    @property
+    def decided(self) -> bool:
+        return self._memo is not None or self._refusal is not None
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why nothing is kept, once that is known."""
+        if self._refusal is None and self._memo is not None and self._memo.store.given_up:
+            self._refusal, self._memo = Refusal("drew", {"row": self._memo.store.given_up - 1}), None
+        return self._refusal
+
+    def begin(self, epoch: int) -> Memo | None:
+        """Before each pass: decide, or see whether all is as it was."""
+        if not self.decided:
+            self._decide()
+        elif self.memo is not None:
+            self._audit(epoch)
+        return self.memo
+
+    def _decide(self) -> None:
+        dataset, found = self.dataset, None
+        if len(dataset) < FEW:
+            found = Refusal("few", {"rows": len(dataset)})
+        elif callable(getattr(innermost(dataset), "__getitems__", None)):
+            found = Refusal("getitems")
+        elif self._workers and (self._init is not None or not self._forks()):
+            found = Refusal("processes")
+        if found is None:
+            proven = prove(dataset, shared=bool(self._workers))
+            if isinstance(proven, Memo):
+                self._memo, self._mark = proven, mark(dataset)
+                return
+            found = proven
+        self._refusal = found
+
+    def _forks(self) -> bool:
+        context = self._context
+        if context is None:
+            return multiprocessing.get_start_method() == "fork"
+        name = context if isinstance(context, str) else context.get_start_method()
+        return bool(name == "fork")
+
+    def _audit(self, epoch: int) -> None:
+        """The dataset's whole state, and some kept samples against its own code."""
+        memo = self._memo
+        assert memo is not None
+        try:
+            changed = mark(self.dataset) != self._mark
+        except Unmarked:
+            changed = True
+        if changed:
+            self._refusal, self._memo = Refusal("changed"), None
+            return
+        states = draws.States()
+        saved = states.save()
+        try:
+            known = permutation(1, epoch, len(memo.store.known))
+            rows = [int(i) for i in known.tolist() if memo.store.known[i] == 1][:RECHECKED]
+            for k, row in enumerate(rows):
+                if not _still(memo, self.dataset, row, sample_seed(1, epoch, k)):
+                    self._refusal, self._memo = Refusal("recheck", {"row": row}), None
+                    return
+        finally:
+            states.restore(saved)
+
+
+def _still(memo: Memo, dataset: Any, row: int, value: int) -> bool:
+    try:
+        draws.seed(draws.GENERATORS, value)
+        kept = memo.sample(row)
+        draws.seed(draws.GENERATORS, value)
+        return same(kept, dataset[row])
+    except Exception:  # what it was made of is gone
+        return False
