@@ -68,6 +68,10 @@ SAYINGS: dict[str, Text] = {
         "sample [{row}] put together again is not the same",
         "样本 [{row}] 重新拼起来后不一样",
     ),
+    "memo.not.gain": (
+        "keeping would gain little: {kept} µs a sample instead of {own} µs",
+        "保留下来快不了多少：每个样本 {kept} 微秒，原来 {own} 微秒",
+    ),
     "memo.not.large": (
         "they would take {size}, more than the {room} that may be used",
         "它们要占 {size}，超过了可用的 {room}",

@@ -27,6 +27,7 @@ from danlu.data.memo.twister import words
 from danlu.data.order import permutation, sample_seed
 
 PROBES = 18
+WORTH = 0.7  # a kept sample must not take more of the time that its code takes
 SHARE = 0.25  # of the free memory that kept samples may take
 
 
@@ -68,6 +69,7 @@ class _Probe:
     row: int
     seed: int
     sample: Any
+    seconds: float  # that making it took
 
 
 def _prove(dataset: Any, shared: bool) -> Memo | Refusal:
@@ -108,11 +110,13 @@ def _look(dataset: Any, rows: Sequence[int]) -> tuple[list[_Probe], tuple[str, .
             sample, moved = _run(lambda row=row: dataset[row], value)
         if heard:
             raise _Refused("hidden", row=row, what=heard[0])
+        began = time.perf_counter()
         again, _ = _run(lambda row=row: dataset[row], value)
+        took = time.perf_counter() - began
         if not same(sample, again):
             raise _Refused("another", row=row)
         drawn |= set(moved)
-        probes.append(_Probe(row, value, sample))
+        probes.append(_Probe(row, value, sample, took))
     return probes, tuple(name for name in draws.GENERATORS if name in drawn)
 
 
@@ -177,7 +181,9 @@ class _Seen:
 
 def _watch(dataset: Any, probes: Sequence[_Probe]) -> dict[Place, _Seen]:
     """Which callables a sample's own code calls, which of them draw, and what they get."""
-    seen = {way: _Seen(what) for way, what in callables(dataset)}
+    places = dict(callables(dataset))
+    same_one: dict[int, _Seen] = {}  # one transform at several places is one thing
+    seen = {way: same_one.setdefault(id(what), _Seen(what)) for way, what in places.items()}
     depth = [0]
 
     def saw(way: Place) -> Callable[..., Any]:
@@ -223,9 +229,14 @@ def _cut(
     tables: bool,
 ) -> Memo | None:
     """The memo, proven on the probes; None where the tables are not it. Raises _Refused."""
-    log, others = Log(), {}
-    tails: dict[Any, Tail] = {}
+    log = Log()
+    others: dict[Place, _Headed] = {}
+    known: dict[int, _Headed] = {}
+    tails: dict[int, Tail] = {}
     for way, one in seen.items():
+        if id(one) in known:
+            others[way] = known[id(one)]
+            continue
         head, rest, tail = _split(one, tables=tables)
         if not one.drew and tail is None:
             continue
@@ -233,7 +244,7 @@ def _cut(
             raise _Refused("structure", name=str(way[-1]))
         leaves = len(taken_apart(_example(one.answers[0]))[1])
         later = _Steps(rest)
-        others[way] = _Headed(head, Recorder(later, one.answers[0], leaves, log))
+        others[way] = known[id(one)] = _Headed(head, Recorder(later, one.answers[0], leaves, log))
         if tail is not None:
             tails[id(later)] = tail
     cut = Cut(replaced(dataset, others), log)
@@ -245,11 +256,14 @@ def _cut(
     memo = Memo(cut, layout, store, drawn, len(probes))
     for probe, leaves in zip(probes, pieces):
         store.put(probe.row, leaves)
+    took = []
     for probe in probes:
+        began = time.perf_counter()
         try:
             again, _ = _run(lambda probe=probe: memo.sample(probe.row), probe.seed)
         except Unlike:
             raise _Refused("structure", name="") from None
+        took.append(time.perf_counter() - began)
         if not same(again, probe.sample):
             if others and tables:
                 return None
@@ -259,6 +273,9 @@ def _cut(
         memo.tails, memo.whole = (), False
         if not drawn and tables and layout.calls:
             return None
+    own, kept = sorted(p.seconds for p in probes)[len(probes) // 2], sorted(took)[len(took) // 2]
+    if not memo.whole and kept > WORTH * own:
+        raise _Refused("gain", own=f"{own * 1e6:,.0f}", kept=f"{kept * 1e6:,.0f}")
     return memo
 
 

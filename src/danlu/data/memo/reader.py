@@ -41,15 +41,15 @@ class MemoReader(Reader):
             new = rows[self.memo.store.known[rows] == 0]
             if len(new):
                 self._fill(task, new)
-            if self.whole and bool((self.memo.store.known[rows] == 1).all()):
+            if self.whole and bool((self.memo.store.known[rows] == 1).all()) and not self.memo.store.given_up:
                 return self._batch(task, rows)
         return super()._fetch(task)
 
     def sample(self, index: Any) -> Any:
-        row = index if type(index) is int and 0 <= index < len(self.memo.store.known) else None
-        if row is None or self.memo.store.known[row] != 1:
+        store = self.memo.store
+        if type(index) is not int or not 0 <= index < len(store.known) or store.known[index] != 1 or store.given_up:
             return self.dataset[index]
-        return self.memo.sample(row)
+        return self.memo.sample(index)
 
     def _rows(self, task: Task) -> np.ndarray | None:
         """The task's rows; None where its indices are something else, or the store was given up."""
