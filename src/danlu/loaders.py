@@ -34,6 +34,7 @@ def make_loader(part: Part, data: Data, settings: Settings) -> Loader:
     dataset, own = getattr(data, part), part in data.held_out
     brought = dict(data.held_out.get(part, data.loader))
     options: dict[str, Any] = {"seed": settings.seed, "on_bad": settings.on_bad, "bad_limit": settings.bad_limit}
+    options["cache"] = settings.cache
     counted_once = part != "train" and isinstance(dataset, IterableDataset)
     workers = 0 if counted_once else settings.workers  # each of several would give every row of an iterable
     if workers is not None:
@@ -62,6 +63,13 @@ def make_loader(part: Part, data: Data, settings: Settings) -> Loader:
         if "sampler" not in brought and "shuffle" not in brought:
             brought["shuffle"] = not isinstance(dataset, IterableDataset)
     return Loader(dataset, **brought, **options)
+
+
+def tell_way(loader: Loader, tell: Tell) -> None:
+    """How a user's samples are read, and why: kept after they were made once, or made every time."""
+    way, why = loader.way()
+    if way:
+        tell(Choice("samples", way, why))
 
 
 def share_limit(loaders: Sequence[Loader]) -> None:

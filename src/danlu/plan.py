@@ -33,7 +33,7 @@ from danlu.ema import Ema
 from danlu.errors import DanluError
 from danlu.freeze import Body
 from danlu.linear import Linear
-from danlu.loaders import HELD_OUT, make_loader, share_limit, weigh_classes, without_lonely_row
+from danlu.loaders import HELD_OUT, make_loader, share_limit, tell_way, weigh_classes, without_lonely_row
 from danlu.lookup import is_reference, resolve
 from danlu.match import begin, make_model, try_metrics, try_one_batch
 from danlu.messages import say
@@ -128,6 +128,7 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     learnt = criterion is not None and criterion.learnt is not None
     monitored(settings, task, own, tasks.heads_of(schema, criterion), learnt=learnt)
     loader = without_lonely_row(loader, model, data, settings, decisions)
+    tell_way(loader, _silent if chosen else tell)
     weigh_classes(loader, data, task, schema, settings, _silent if chosen else tell)
 
     optimizer, settings = make_optimizer(wanted_optimizer, settings, model, body, loader, criterion, decisions)

@@ -455,6 +455,8 @@ def test_words_are_the_first_outputs_of_the_twister_of_numpy_and_torch(seeds: li
     for row, seed in zip(found, seeds):
         expected = np.random.RandomState(seed).randint(0, 2**32, count, dtype=np.uint64)
         assert row.tolist() == expected.tolist()
+    KERNELS.warm(np.dtype(np.float32), wait=True)
+    assert KERNELS.words(np.array(seeds, np.uint32), count).tolist() == found.tolist()
     torch.default_generator.manual_seed(seeds[0])
     assert torch.randint(0, 1000, ()).item() == int(found[0, 0]) % 1000
 

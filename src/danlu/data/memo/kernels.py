@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from danlu.data.memo import twister
+
 Kernel = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
+Words = Callable[[np.ndarray, int, np.ndarray], None]
 
 
 def moved_numpy(
@@ -39,7 +42,7 @@ def moved_numpy(
                 out[b, c, top : inside_y[-1] + 1, left : inside_x[-1] + 1] = table[c][picture[c]]
 
 
-def _compiled() -> Kernel:
+def _compiled() -> tuple[Kernel, Words]:
     import numba
 
     @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
@@ -51,6 +54,12 @@ def _compiled() -> Kernel:
             row = rows[b]
             a, shift, across, moved = places[b, 0], places[b, 1], places[b, 2], places[b, 3]
             plain = across == 1 and moved == 0 and wide == width
+            if plain and a == 1 and shift == 0 and high == height:
+                for c in range(channels):
+                    values, flat, made = table[c], store[row, c].ravel(), out[b, c].ravel()
+                    for k in range(len(flat)):
+                        made[k] = values[flat[k]]
+                continue
             for c in range(channels):
                 values = table[c]
                 for y in range(high):
@@ -68,7 +77,44 @@ def _compiled() -> Kernel:
                             sx = across * x + moved
                             out[b, c, y, x] = values[line[sx]] if 0 <= sx < width else values[last]
 
-    return moved_numba  # type: ignore[no-any-return]
+    @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+    def words_numba(seeds: Any, count: Any, out: Any) -> None:
+        state = np.empty(397 + count, np.uint64)
+        for i in range(len(seeds)):
+            last = np.uint64(seeds[i])  # 64 bits: Numba would make them of two of 32 anyway
+            state[0] = last
+            for j in range(1, 397 + count):
+                last = (np.uint64(1812433253) * (last ^ (last >> np.uint64(30))) + np.uint64(j)) & np.uint64(0xFFFFFFFF)
+                state[j] = last
+            for k in range(count):
+                mixed = (state[k] & np.uint64(0x80000000)) | (state[k + 1] & np.uint64(0x7FFFFFFF))
+                y = state[k + 397] ^ (mixed >> np.uint64(1))
+                if mixed & np.uint64(1):
+                    y ^= np.uint64(0x9908B0DF)
+                y ^= y >> np.uint64(11)
+                y ^= (y << np.uint64(7)) & np.uint64(0x9D2C5680)
+                y ^= (y << np.uint64(15)) & np.uint64(0xEFC60000)
+                out[i, k] = y ^ (y >> np.uint64(18))
+
+    return moved_numba, words_numba
+
+
+def _agree(kernel: Kernel, first: Words, dtype: np.dtype[Any]) -> bool:
+    """Whether the compiled ones give what NumPy gives, on a small example."""
+    draw = np.random.default_rng(0)
+    store, rows = draw.integers(0, 256, (3, 2, 5, 4), dtype=np.uint8), np.array([2, 0, 1])
+    table = draw.integers(0, 99, (2, 257)).astype(dtype)
+    for places in ([[1, 0, 1, 0]] * 3, [[1, -2, -1, 4], [-1, 4, 1, 1], [1, 0, 1, 0]]):
+        found = []
+        for way in (moved_numpy, kernel):
+            found.append(np.zeros((3, 2, 5, 4), dtype))
+            way(store, rows, np.array(places, np.int32), table, found[-1])
+        if found[0].tobytes() != found[1].tobytes():
+            return False
+    seeds = np.array([0, 1, 2**32 - 1], np.uint32)
+    numbers = np.zeros((3, 9), np.uint32)
+    first(seeds, 9, numbers)
+    return numbers.tobytes() == twister.words(seeds, 9).tobytes()
 
 
 class Kernels:
@@ -76,6 +122,7 @@ class Kernels:
 
     def __init__(self) -> None:
         self._numba: Kernel | None = None
+        self._words: Words | None = None
         self._warming: threading.Thread | None = None
 
     def warm(self, dtype: np.dtype[Any], *, wait: bool = False) -> None:
@@ -88,18 +135,25 @@ class Kernels:
 
     def _warm(self, dtype: np.dtype[Any]) -> None:
         try:
-            kernel = _compiled()
-            store, out = np.zeros((1, 1, 2, 2), np.uint8), np.zeros((1, 1, 2, 2), dtype)
-            rows, places = np.zeros(1, np.int64), np.array([[1, 0, 1, 0]], np.int32)
-            kernel(store, rows, places, np.zeros((1, 257), dtype), out)
+            kernel, first = _compiled()
+            right = _agree(kernel, first, dtype)
         except Exception:  # no Numba, or none that works here: NumPy gives the same values
             return
-        self._numba = kernel
+        if right:
+            self._numba, self._words = kernel, first
 
     def moved(
         self, store: np.ndarray, rows: np.ndarray, places: np.ndarray, table: np.ndarray, out: np.ndarray
     ) -> None:
         (self._numba or moved_numpy)(store, rows, places, table, out)
+
+    def words(self, seeds: np.ndarray, count: int) -> np.ndarray:
+        """``twister.words``."""
+        if self._words is None:
+            return twister.words(seeds, count)
+        out = np.empty((len(seeds), count), np.uint32)
+        self._words(seeds, count, out)
+        return out
 
 
 KERNELS = Kernels()

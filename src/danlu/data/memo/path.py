@@ -5,12 +5,17 @@ from __future__ import annotations
 import multiprocessing
 from typing import Any
 
+import numpy as np
+import torch
+from torch.utils.data import default_collate
+
 from danlu.data import draws
 from danlu.data.memo.keep import Memo
+from danlu.data.memo.kernels import KERNELS
 from danlu.data.memo.leaves import same
 from danlu.data.memo.marks import Unmarked, mark
 from danlu.data.memo.proof import Refusal, prove
-from danlu.data.order import permutation, sample_seed
+from danlu.data.order import SAMPLE, sample_seed, uniforms
 from danlu.data.seeded import innermost
 
 FEW = 64  # samples that are not worth looking at
@@ -89,21 +94,30 @@ class Samples:
         states = draws.States()
         saved = states.save()
         try:
-            known = permutation(1, epoch, len(memo.store.known))
-            rows = [int(i) for i in known.tolist() if memo.store.known[i] == 1][:RECHECKED]
-            for k, row in enumerate(rows):
-                if not _still(memo, self.dataset, row, sample_seed(1, epoch, k)):
-                    self._refusal, self._memo = Refusal("recheck", {"row": row}), None
-                    return
+            kept = np.flatnonzero(memo.store.known == 1)
+            places = uniforms(1, epoch, torch.arange(min(RECHECKED, len(kept))), 1, SAMPLE)[:, 0].double()
+            rows = kept[(places * len(kept)).long().numpy()].tolist()
+            wrong = self._unlike(memo, rows, [sample_seed(1, epoch, k) for k in range(len(rows))])
+            if wrong is not None:
+                self._refusal, self._memo = Refusal("recheck", {"row": wrong}), None
         finally:
             states.restore(saved)
 
-
-def _still(memo: Memo, dataset: Any, row: int, value: int) -> bool:
-    try:
-        draws.seed(draws.GENERATORS, value)
-        kept = memo.sample(row)
-        draws.seed(draws.GENERATORS, value)
-        return same(kept, dataset[row])
-    except Exception:  # what it was made of is gone
-        return False
+    def _unlike(self, memo: Memo, rows: list[int], seeds: list[int]) -> int | None:
+        """A row that is no longer what its code makes, one by one or in a batch; None if all are."""
+        made = []
+        for row, value in zip(rows, seeds):
+            try:
+                draws.seed(draws.GENERATORS, value)
+                kept = memo.sample(row)
+                draws.seed(draws.GENERATORS, value)
+                made.append(self.dataset[row])
+            except Exception:  # what it was made of is gone
+                return row
+            if not same(kept, made[-1]):
+                return row
+        if not memo.whole or not rows:
+            return None
+        numbers = KERNELS.words(np.array(seeds, np.uint32), memo.draws) if memo.draws else None
+        alike = same(memo.batch(np.array(rows), numbers), default_collate(made))
+        return None if alike else rows[0]

@@ -10,7 +10,7 @@ import torch
 
 from danlu.data import draws
 from danlu.data.memo.keep import Memo
-from danlu.data.memo.twister import words
+from danlu.data.memo.kernels import KERNELS
 from danlu.data.order import COLLATE, sample_seed, sample_seeds
 from danlu.data.sampling import Task
 from danlu.data.seeded import Fetched, Reader
@@ -87,7 +87,7 @@ class MemoReader(Reader):
             if self._words is None or self._words[0] != key:
                 positions = torch.arange(block * WORDS, (block + 1) * WORDS)
                 seeds = sample_seeds(task.seed, task.epoch, positions).numpy().astype(np.uint32)
-                self._words = key, words(seeds, self._count)
+                self._words = key, KERNELS.words(seeds, self._count)
             start = max(0, task.start - block * WORDS)
             parts.append(self._words[1][start : task.start + count - block * WORDS])
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
