@@ -31,7 +31,7 @@ from danlu.data.encode import (
 from danlu.data.groups import aside
 from danlu.data.image_columns import PictureRows, Pictures, open_pictures, rows_of_pictures, with_statistics
 from danlu.data.image_columns import content as content_of_pictures
-from danlu.data.infer import infer
+from danlu.data.infer import given_order, infer
 from danlu.data.mixed import Asks, image_inputs, parts_for
 from danlu.data.prepare import prepare
 from danlu.data.split import TEST_SHARE, VAL_SHARE, content_of
@@ -71,13 +71,14 @@ def open_tables(
     fields = fit(fields, cells, kept[parts[0].numpy()])
     if pictures is not None:
         fields = with_statistics(fields, pictures, parts[0])
-        schema, more = with_images(Schema(fields, task, "mixed", "table"), asks, table.path)
+        schema = Schema(fields, task, "mixed", "table", order=given_order(fields, table, settings))
+        schema, more = with_images(schema, asks, table.path)
         said += more
     else:
         if layout == "matrix":
             fields, more = _without_large(fields, table.path)
             said += more
-        schema = Schema(fields, task, layout, "table")
+        schema = Schema(fields, task, layout, "table", order=given_order(fields, table, settings))
     rows = rows_of_table(schema, cells, table, pictures, settings if test is None else None)
     parts_of = {"train": rows.take(parts[0]), "val": rows.take(parts[1]), "test": rows.take(parts[2])}
     bad: list[Bad] = [*table.bad, *cells.bad]
