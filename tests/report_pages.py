@@ -298,7 +298,7 @@ def table_page() -> c.Page:
         tests=(results,),
         mistakes=tuple(c.Mistake(row(i), ">50K", "<=50K", 0.99 - i / 90, 5 - i / 9) for i in range(24)),
         label_errors=tuple(c.LabelError(row(i), ">50K", "<=50K", 0.95) for i in range(3)),
-        why=c.Why(importances=important, metric=("accuracy", "准确率")),
+        why=c.Why(importances=(c.Importances(important, ("accuracy", "准确率")),)),
     )
 
 

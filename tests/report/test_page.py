@@ -228,7 +228,9 @@ def small_page(text: str, language: str = "en") -> Page:
         (results, results),
         (c.Mistake(sample, text, text, 0.5, 1.0),),
         (c.LabelError(rows, text, text, 0.5),),
-        c.Why((c.Attribution(sample, png, text, text + "3"),), text, (c.Importance(text, 0.1),), text),
+        c.Why(
+            (c.Attribution(sample, png, text, text + "3"),), text, (c.Importances((c.Importance(text, 0.1),), text),)
+        ),
         c.Model(text, (c.Layer(text, text, text, 3, 4),), totals=(c.Fact(text, text),)),
         c.Reproduce(text, text, ((text, text),), ((text, text),), (c.Fact(text, text),)),
     )

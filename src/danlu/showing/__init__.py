@@ -51,10 +51,9 @@ def write_page(
         known = len(rows) == tested.rows and hasattr(plan.data.test, "__getitem__")
         gallery = Gallery(plan.data.test, plan.schema, rows) if known else Unknown(plan.schema)
         heads = [head for head in plan.heads if tested_of(head, tested) is not None]
-        if heads:  # first: it keeps the pictures that it asked for
-            why = _why(session, heads[0], *rows_of_head(heads[0], tested, gallery), summary)
-        for head in heads:
-            own, shown = rows_of_head(head, tested, gallery)
+        shown_by = [(head, *rows_of_head(head, tested, gallery)) for head in heads]
+        why = _why(session, shown_by, summary)  # first: it keeps the pictures that it asked for
+        for head, own, shown in shown_by:
             tests += (results_of(head.schema, results_of_head(results, head), own, shown, head.name),)
             mistakes += mistakes_of(head.schema, own, shown, len(heads), head.name)
             suspects += suspects_of(head.schema, own, shown, head.name)
@@ -75,10 +74,10 @@ def write_page(
     session.folder.write_text("report.html", render(page))
 
 
-def _why(session: Session, head: Head, tested: Evaluation, gallery: Gallery, summary: Summary | None) -> c.Why:
+def _why(session: Session, heads: Sequence[Shown], summary: Summary | None) -> c.Why:
     """The explanations; a model of the user's that cannot be asked this way costs only them."""
     try:
-        return why_of(session.plan, head, tested, gallery, summary)
+        return why_of(session.plan, heads, summary)
     except Exception as error:
         session.folder.note(traceback.format_exc())
         session.reporter.notice(say("page.why_failed", error=first_line(error)))

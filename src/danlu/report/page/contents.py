@@ -339,6 +339,7 @@ class Attribution:
     heat: Picture
     truth: str = ""
     answer: str = ""
+    head: str = ""  # whose answer, where there are several
 
 
 @dataclass(frozen=True)
@@ -351,11 +352,18 @@ class Importance:
 
 
 @dataclass(frozen=True)
+class Importances:
+    """What the columns are worth to one head; ``metric``: what they are drops of."""
+
+    columns: tuple[Importance, ...]
+    metric: Text = ""
+
+
+@dataclass(frozen=True)
 class Why:
     attributions: tuple[Attribution, ...] = ()
     method: Text = ""  # how the attributions were made
-    importances: tuple[Importance, ...] = ()
-    metric: Text = ""  # the metric that the importances are drops of
+    importances: tuple[Importances, ...] = ()
 
 
 # ---- 7. model, 8. to reproduce
