@@ -112,7 +112,8 @@ class Session:
         found, copies = list[Doubt](), self.copies
         for head in plan.heads:
             target = plan.data.targets("train", head.name) if head.task.name == "classification" else None
-            found += doubts_of_data(plan.data, head.schema.classes, target, copies, weighted=weighted)
+            own = doubts_of_data(plan.data, head.schema.classes, target, copies, weighted=weighted)
+            found += [doubt if doubt.told.code == "DL336" else replace(doubt, head=head.name) for doubt in own]
             copies = []  # told once
         return found
 
@@ -124,8 +125,8 @@ class Session:
     def doubt(self, doubt: Doubt) -> None:
         """Tell what makes a figure doubtful, and keep it with the run."""
         told = doubt.told
-        self.folder.log(events.finding(told.code, doubt.severity, told.where, told.why, told.fix, told.what))
-        self.reporter.finding(told.code, doubt.severity, told.where, told.why, told.fix, told.what)
+        self.folder.log(events.finding(told.code, doubt.severity, told.where, told.why, told.fix, doubt.what))
+        self.reporter.finding(told.code, doubt.severity, told.where, told.why, told.fix, doubt.what)
 
     def lines_before_training(self) -> int:
         """Leading lines of metrics.jsonl that tell of the run's beginning, not of steps that will be made again."""

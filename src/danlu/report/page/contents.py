@@ -79,14 +79,27 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class HeadScore:
+    """The main metric of one of several heads; ``trivial`` says what its trivial answer is."""
+
+    head: str
+    metric: Metric
+    trivial: Text = ""
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """``sentences``: how good, against what, can it be trusted. ``trivial``/``linear`` say what the baselines are."""
+    """``sentences``: how good, against what, can it be trusted. ``trivial``/``linear`` say what the baselines are.
+
+    One task has a ``headline``, several heads have a line each in ``heads``.
+    """
 
     sentences: tuple[Text, ...] = ()
     headline: Metric | None = None
     trivial: Text = ""  # "always the most frequent class"
     linear: Text = ""  # "logistic regression on the pixels"
     findings: tuple[Finding, ...] = ()
+    heads: tuple[HeadScore, ...] = ()
 
 
 # ---- 2. data

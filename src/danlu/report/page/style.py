@@ -84,6 +84,7 @@ font-weight:560;letter-spacing:-.008em}
 .rung dt .soft{margin-left:.5em}
 .rung dd{display:grid;grid-template-columns:minmax(0,1fr) 5rem;gap:.75rem;align-items:center}
 .rung b{text-align:right;font-weight:600}
+.heads{max-width:46rem;min-width:0}
 .findings{display:grid;gap:1.5rem}
 .findings .what{font-weight:600;display:flex;flex-wrap:wrap;gap:.25rem .625rem;align-items:baseline}
 .findings .what code{color:var(--soft);font-weight:400}
