@@ -216,7 +216,9 @@ class Session:
 
     def _tell_failed(self, part: str) -> None:
         """A metric of the user's that failed, with his own line: once a run, the training goes on."""
-        for name, (where, reason) in (self.plan.own.failures if self.plan.own is not None else {}).items():
+        found = {(head, name): why for head, own in self.plan.own.items() for name, why in own.failures.items()}
+        for (head, failed), (where, reason) in found.items():
+            name = f"{head}/{failed}" if head else failed
             if name not in self.failed:
                 self.failed.add(name)
                 told = DanluError("DL365", where=where or f"metrics: {name}", name=f"{part}/{name}", why=reason)
@@ -365,7 +367,6 @@ def progress_to_json(progress: Progress) -> dict[str, Any]:
 
 def monitor(plan: Plan) -> tuple[str, bool]:
     """``(name of the validation metric that names the best epoch, whether more is better)``."""
-    own = plan.own.metrics if plan.own is not None else ()
     learnt = plan.criterion is not None and plan.criterion.learnt is not None
-    name, greater = monitored(plan.settings, plan.task, own, plan.heads, learnt=learnt)
+    name, greater = monitored(plan.settings, plan.task, plan.own, plan.heads, learnt=learnt)
     return f"val/{name}", greater

@@ -7,7 +7,7 @@ import shlex
 
 from danlu.rules import RULES
 
-_NAMES = "|".join(["model", "loss", "optimizer", "val", "kind", *RULES])
+_NAMES = "|".join(["model", "loss", "optimizer", "metrics", "val", "kind", *RULES])
 _SETTING = re.compile(rf"\b({_NAMES})=(?:'([^']+)'|\"([^\"]+)\"|([\d.]+|auto)(?![\w(]))")
 
 
