@@ -23,6 +23,7 @@ from danlu.freeze import Body, find_body, last_layer
 from danlu.loop import row_names
 from danlu.messages import say
 from danlu.metrics import OwnMetrics
+from danlu.models.heads import Heads
 from danlu.models.mixed import Mixed
 from danlu.pretrained import Filled, Pretrained, fill_in
 from danlu.settings import Settings
@@ -50,7 +51,12 @@ def begin(
 
 
 def _fill(model: nn.Module, pretrained: Pretrained, classes: tuple[str, ...]) -> tuple[Filled, frozenset[str]]:
-    """Weights of an image model go into the trunk of one for tables with images; the names of what stays random."""
+    """Weights of an image model go into the trunk of one for tables with images, or of several heads; the names of
+    what stays random.
+    """
+    if isinstance(model, Heads) and not any(name.startswith("trunk.") for name in pretrained.tensors):
+        filled, new = _fill(model.trunk, pretrained, ())
+        return filled, frozenset(f"trunk.{name}" for name in new)
     if not isinstance(model, Mixed) or any(name.startswith("trunk.") for name in pretrained.tensors):
         filled = fill_in(model, pretrained, classes)
         return filled, filled.new

@@ -99,7 +99,7 @@ def open_tables(
         choices=choices,
         bad=tuple(bad),
         path=str(train) if files else None,
-        labels={k: part.targets.numpy() for k, part in parts_of.items() if isinstance(part, PictureRows)},
+        labels={k: part.labels() for k, part in parts_of.items() if isinstance(part, PictureRows)},
     )
 
 
@@ -210,10 +210,8 @@ def rows_of_table(
     beside = aside(table, settings.slice, kept) if settings is not None else None
     if pictures is None:
         return Columns(tensors, None, ready, names, exact, beside, schema.heads)
-    if schema.heads:
-        raise DanluError("DL264", table.path, what=say("heads.not.images"), heads=", ".join(schema.heads))
-    rest = tensors if schema.layout == "mixed" else tensors[-1:]
-    return rows_of_pictures(pictures, Columns(rest, None, None, names, exact, beside), ready)
+    rest = tensors if schema.layout == "mixed" else tensors[2:]  # an image alone: the targets only
+    return rows_of_pictures(pictures, Columns(rest, None, None, names, exact, beside, schema.heads), ready)
 
 
 def _name(table: Table, kept: np.ndarray, row: int) -> str:
