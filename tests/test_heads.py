@@ -230,3 +230,39 @@ def test_a_metric_that_fails_is_named_with_its_head(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", 60)
     wrong = refused("DL365", lambda: danlu.train(path, target="kind,price", metrics={"price": broken}))
     assert wrong.facts["name"] == "price/broken"
+
+
+# ---- what columns do
+
+
+def test_columns_are_worth_something_to_the_head_that_needs_them(tmp_path: Path, monkeypatch: Any) -> None:
+    found: list[Any] = []
+    from danlu import showing
+
+    why = showing.why_of
+    monkeypatch.setattr(showing, "why_of", lambda *args: found.append(why(*args)) or found[-1])
+    path = table(tmp_path / "t.csv", 600, lacking=True)
+    run = danlu.train(path, target="kind,price", epochs=15, lr=0.02, model="mlp", run=tmp_path / "run")
+    kind, price = found[0].importances
+    assert (kind.columns[0].name, price.columns[0].name) == ("u", "v")
+    assert kind.metric[0] == "kind accuracy" and price.metric[0] == "price RMSE"
+    rows = pq.read_table(tmp_path / "run" / "predictions.parquet").to_pydict()
+    lines = list(csv.DictReader(path.open()))
+    at = [int(name.rpartition(":")[2]) - 2 for name in rows["row"]]
+    some = [
+        {k: lines[i][k] for k in ("u", "v", "w", "flags")} for i, t in zip(at, rows["price_truth"]) if t is not None
+    ]
+    truth = torch.tensor([[t] for t in rows["price_truth"] if t is not None])
+
+    def error(asked: list[dict[str, str]]) -> float:
+        answers = [[float(a.heads["price"].value or 0)] for a in run.predict(asked)]  # type: ignore[arg-type]
+        return values("regression", torch.tensor(answers).double(), truth.double(), ["rmse"])["rmse"]
+
+    order, drops = np.random.default_rng(3), []
+    for _ in range(10):
+        mixed = [{**row, "v": some[k]["v"]} for row, k in zip(some, order.permutation(len(some)))]
+        drops.append(error(mixed) - error(some))
+    spread = np.std(drops) + 0.1 * np.mean(drops)
+    assert abs(price.columns[0].drop - np.mean(drops)) < 3 * spread
+    page = unescape((tmp_path / "run" / "report.html").read_text("utf-8"))
+    assert "How much kind accuracy gets worse" in page and "How much price RMSE gets worse" in page
