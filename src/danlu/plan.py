@@ -104,8 +104,8 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     device = pick_device(settings.device)
     seed_everything(settings.seed)  # a file that is run for a name in it may make the model itself
     wanted_model, loss, wanted_optimizer = (_resolved(spec) for spec in (asked.model, asked.loss, asked.optimizer))
-    users = resolved_metrics(asked.metrics)
     _check_names(wanted_model, loss, wanted_optimizer)
+    wanted_metrics = resolved_metrics(asked.metrics)
     _check_freeze(wanted_model, settings)
     _check_weights(settings)
     pretrained = find(wanted_model, settings.weights)
@@ -124,7 +124,7 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     loader = make_loader("train", data, settings)
     schema, task, criterion = try_one_batch(loss, settings, schema, model, loader, data, decisions)
     heads = tasks.heads_of(schema, criterion)
-    own = own_of_heads(users, [(head.name, head.task.name) for head in heads])
+    own = own_of_heads(wanted_metrics, [(head.name, head.task.name) for head in heads])
     learnt = criterion is not None and criterion.learnt is not None
     monitored(settings, task, own, heads, learnt=learnt)
     loader = without_lonely_row(loader, model, data, settings, decisions)
