@@ -49,8 +49,8 @@ ERRORS: dict[str, ErrorText] = {
         ("of several heads, whose metrics are these?", "有多个输出头，这些指标是哪个头的？"),
         ("the heads are {heads}; metrics names {given}", "输出头有 {heads}；metrics 里写的是 {given}"),
         (
-            "name the heads, each with its metrics: metrics={{{near!r}: …}}; on the command line --metrics my.py:METRICS, a "
-            "dict like that",
+            "name the heads, each with its metrics: metrics={{{near!r}: …}}; on the command line "
+            "--metrics my.py:METRICS, a dict like that",
             "按输出头分别给出：metrics={{{near!r}: …}}；命令行里写 --metrics my.py:METRICS，是一个这样的字典",
         ),
     ),
