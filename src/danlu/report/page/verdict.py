@@ -80,7 +80,10 @@ def heads(contents: Verdict) -> str:
         row += [escape(value(m.trivial, m.unit, digits)) + what] * trivial
         rows.append(row)
     shown = table(names, rows, name=both("page.heads"), kinds="tn" + "n" * (linear + trivial))
-    return f'<div class="heads">{shown}<p class="note">{tr("page.heads.note")}</p></div>'
+    notes = tr("page.heads.note")
+    if linear and contents.linear:
+        notes += " " + show(joined(both("page.linear"), (": ", "："), contents.linear, (".", "。")), 200)
+    return f'<div class="heads">{shown}<p class="note">{notes}</p></div>'
 
 
 def metric_axis(metric: Metric) -> Axis:
