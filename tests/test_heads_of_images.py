@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -109,3 +110,21 @@ def test_a_users_own_model_answers_for_both_heads(tmp_path: Path) -> None:
     run = danlu.train(path, target="shade,price", model=Own(), epochs=10, lr=0.05, run=tmp_path / "run")
     assert run.metrics["test/shade/accuracy"] > 0.9
     assert run.metrics["test/price/rmse"] < run.metrics["test/price/rmse_baseline"]
+
+
+def test_images_stored_in_the_table_itself_have_heads_too(tmp_path: Path) -> None:
+    lines = list(csv.DictReader(shop(tmp_path, 90, alone=True).open()))
+    rows = [
+        {"photo": {"bytes": (tmp_path / r["photo"]).read_bytes(), "path": r["photo"]}, "shade": r["shade"]}
+        | {"price": float(r["price"]) if r["price"] else None}
+        for r in lines
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "shop.parquet")
+    options: dict[str, Any] = {"model": "cnn", "epochs": 3, "lr": 0.005, "batch_size": 16, "seed": 1}
+    one = danlu.train(str(tmp_path / "shop.parquet"), target="shade,price", run=tmp_path / "one", **options)
+    other = danlu.train(str(tmp_path / "shop.csv"), target="shade,price", run=tmp_path / "other", **options)
+    assert [f.kind for f in one.predictor.schema.inputs] == ["image"]
+    assert one.history[-1]["metrics"] == other.history[-1]["metrics"]  # the same pictures, the same split
+    answers = one.predict(str(tmp_path / "shop.parquet"))
+    assert len(answers) == 90 and set(answers[0].heads) == {"shade", "price"}
+    assert danlu.test(one.dir)["test/shade/accuracy"] == one.metrics["test/shade/accuracy"]
