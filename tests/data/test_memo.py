@@ -128,7 +128,10 @@ COMPOSED: dict[str, Callable[[], Any]] = {
         [v2.ToImage(), v2.RandomVerticalFlip(), v2.ToDtype(torch.bfloat16, scale=True)]
     ),
     "inside another": lambda: transforms.Compose(
-        [transforms.Compose([transforms.RandomHorizontalFlip()]), torch.nn.Sequential(v2.ToImage(), v2.ToDtype(torch.float32))]
+        [
+            transforms.Compose([transforms.RandomHorizontalFlip()]),
+            torch.nn.Sequential(v2.ToImage(), v2.ToDtype(torch.float32)),
+        ]
     ),
 }
 

@@ -29,8 +29,8 @@ from danlu.messages.base import ErrorText, Text, language, merge, set_language, 
 __all__ = ["ERRORS", "SAYINGS", "ErrorText", "Text", "language", "say", "set_language", "spoken", "text"]
 
 _ROOMS = (
-    data, doubts, environment, evaluation, explain, heads, loader, look, memo, model, page, pictures, run, settings, showing,
-    sources, tables, train,
+    data, doubts, environment, evaluation, explain, heads, loader, look, memo, model, page, pictures, run, settings,
+    showing, sources, tables, train,
 )  # fmt: skip
 
 ERRORS: dict[str, ErrorText] = merge(*(room.ERRORS for room in _ROOMS))

@@ -10,8 +10,8 @@ SAYINGS: dict[str, Text] = {
     "memo.kept": ("kept", "保留"),
     "memo.plain": ("made every time", "每次重新生成"),
     "memo.why.whole": (
-        "each is made once by your code; {rows} were made again from what is kept, whole batches at a time, and are the "
-        "same bit for bit",
+        "each is made once by your code; {rows} were made again from what is kept, whole batches at a time, and are "
+        "the same bit for bit",
         "每个样本只让你的代码生成一次；抽查了 {rows} 个，由保留的内容整批重新得到，逐位相同",
     ),
     "memo.why.random": (

@@ -36,13 +36,87 @@ def _touched(name: str) -> Callable[..., Any]:
     return touch
 
 
-for _name in (
-    "add and bool bytes call complex contains copy deepcopy delitem divmod enter eq exit float floordiv format ge "
-    "getitem gt hash iadd iand ifloordiv ilshift imatmul imod imul index int invert ior ipow irshift isub iter "
-    "itruediv ixor le len lshift lt matmul mod mul ne neg next or pos pow radd rand rdivmod reduce reduce_ex repr "
-    "reversed rfloordiv rlshift rmatmul rmod rmul ror round rpow rrshift rshift rsub rtruediv rxor setattr setitem "
-    "str sub truediv xor abs array"
-).split():
+for _name in [
+    "add",
+    "and",
+    "bool",
+    "bytes",
+    "call",
+    "complex",
+    "contains",
+    "copy",
+    "deepcopy",
+    "delitem",
+    "divmod",
+    "enter",
+    "eq",
+    "exit",
+    "float",
+    "floordiv",
+    "format",
+    "ge",
+    "getitem",
+    "gt",
+    "hash",
+    "iadd",
+    "iand",
+    "ifloordiv",
+    "ilshift",
+    "imatmul",
+    "imod",
+    "imul",
+    "index",
+    "int",
+    "invert",
+    "ior",
+    "ipow",
+    "irshift",
+    "isub",
+    "iter",
+    "itruediv",
+    "ixor",
+    "le",
+    "len",
+    "lshift",
+    "lt",
+    "matmul",
+    "mod",
+    "mul",
+    "ne",
+    "neg",
+    "next",
+    "or",
+    "pos",
+    "pow",
+    "radd",
+    "rand",
+    "rdivmod",
+    "reduce",
+    "reduce_ex",
+    "repr",
+    "reversed",
+    "rfloordiv",
+    "rlshift",
+    "rmatmul",
+    "rmod",
+    "rmul",
+    "ror",
+    "round",
+    "rpow",
+    "rrshift",
+    "rshift",
+    "rsub",
+    "rtruediv",
+    "rxor",
+    "setattr",
+    "setitem",
+    "str",
+    "sub",
+    "truediv",
+    "xor",
+    "abs",
+    "array",
+]:
     setattr(Marker, f"__{_name}__", _touched(_name))
 
 
@@ -53,7 +127,7 @@ def place_of(marker: Marker) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Call:
-    """One call left for later: what is called, with which arguments (markers among them), and its answer's structure."""
+    """A shallow copy with other callables at the given places; datasets on the way are copied, nothing else."""
 
     what: Callable[..., Any]
     args: tuple[Any, ...]
@@ -84,10 +158,15 @@ class Recorder:
         return getattr(self._what, name)
 
 
+Saw = Callable[[tuple[Any, ...], dict[str, Any], Callable[[], Any]], Any]  # (args, kwargs, the call) -> its answer
+
+
 class Watcher:
     """In a callable's place: calls it, and tells ``saw`` what came in and what went out."""
 
-    def __init__(self, what: Callable[..., Any], saw: Callable[[tuple[Any, ...], dict[str, Any], Callable[[], Any]], Any]):
+    def __init__(
+        self, what: Callable[..., Any], saw: Callable[[tuple[Any, ...], dict[str, Any], Callable[[], Any]], Any]
+    ):
         self.__dict__.update(_what=what, _saw=saw)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

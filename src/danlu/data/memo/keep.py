@@ -112,7 +112,9 @@ class Memo:
         if leaf not in self.layout.kept:
             return None
         column = self.store.columns[self.layout.kept.index(leaf)]
-        return column if column.shape is not None and len(column.shape) == 3 and column.cells.dtype == np.uint8 else None
+        return (
+            column if column.shape is not None and len(column.shape) == 3 and column.cells.dtype == np.uint8 else None
+        )
 
     @property
     def draws(self) -> int:

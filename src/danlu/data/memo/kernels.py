@@ -14,9 +14,7 @@ Kernel = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], 
 Words = Callable[[np.ndarray, int, np.ndarray], None]
 
 
-def moved_numpy(
-    store: np.ndarray, rows: np.ndarray, places: np.ndarray, table: np.ndarray, out: np.ndarray
-) -> None:
+def moved_numpy(store: np.ndarray, rows: np.ndarray, places: np.ndarray, table: np.ndarray, out: np.ndarray) -> None:
     """``out`` (B, C, h, w) from ``store`` (N, C, H, W) uint8; ``places`` (B, 4) as of ``Tail.places``.
 
     Pixel (y, x) of picture b comes from (a · y + b, a' · x + b'); outside it is the table's last column.
@@ -45,7 +43,7 @@ def moved_numpy(
 def _compiled() -> tuple[Kernel, Words]:
     import numba
 
-    @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+    @numba.njit(nogil=True, cache=True)
     def moved_numba(store: Any, rows: Any, places: Any, table: Any, out: Any) -> None:
         height, width = store.shape[2], store.shape[3]
         batch, channels, high, wide = out.shape
@@ -77,7 +75,7 @@ def _compiled() -> tuple[Kernel, Words]:
                             sx = across * x + moved
                             out[b, c, y, x] = values[line[sx]] if 0 <= sx < width else values[last]
 
-    @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+    @numba.njit(nogil=True, cache=True)
     def words_numba(seeds: Any, count: Any, out: Any) -> None:
         state = np.empty(397 + count, np.uint64)
         for i in range(len(seeds)):

@@ -40,7 +40,7 @@ class Kind:
 
 
 def taken_apart(value: Any, *, also: type | tuple[type, ...] = ()) -> tuple[Node, list[Any]]:
-    """The structure of a sample and its leaves in order; values of the classes ``also`` are leaves whatever they are."""
+    """The structure of a sample and its leaves in order; values of the classes ``also`` are leaves in any case."""
     leaves: list[Any] = []
 
     def walk(part: Any) -> Node:
@@ -98,7 +98,9 @@ def kind_of(value: Any) -> Kind:
 
 
 def _plain(t: Tensor) -> bool:
-    return t.layout is torch.strided and t.device.type == "cpu" and not (t.requires_grad or t.is_quantized or t.is_conj())
+    return (
+        t.layout is torch.strided and t.device.type == "cpu" and not (t.requires_grad or t.is_quantized or t.is_conj())
+    )
 
 
 def stored(value: Any, kind: Kind) -> np.ndarray:
@@ -151,7 +153,7 @@ def same(a: Any, b: Any) -> bool:
             return False
         return raw(a.as_subclass(Tensor)).tobytes() == raw(b.as_subclass(Tensor)).tobytes()
     if isinstance(a, np.ndarray):
-        return a.dtype == b.dtype and a.shape == b.shape and a.dtype != object and a.tobytes() == b.tobytes()
+        return bool(a.dtype == b.dtype and a.shape == b.shape and a.dtype != object and a.tobytes() == b.tobytes())
     if isinstance(a, Image.Image):
         return (a.mode, a.size) == (b.mode, b.size) and a.tobytes() == b.tobytes() and a.getpalette() == b.getpalette()
     if isinstance(a, float):
@@ -163,7 +165,7 @@ def same(a: Any, b: Any) -> bool:
     if is_dataclass(a):
         return all(same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
     if isinstance(a, np.generic):
-        return a.tobytes() == b.tobytes()
+        return bool(a.tobytes() == b.tobytes())
     return bool(a == b)
 
 

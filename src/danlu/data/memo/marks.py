@@ -46,29 +46,37 @@ class _Walk:
     def visit(self, thing: Any) -> None:
         kind = type(thing)
         if thing is None or kind in (bool, int, float, complex, str, bytes):
-            return self.note(kind.__name__, thing)
+            self.note(kind.__name__, thing)
+            return
         if id(thing) in self.seen:
-            return self.note("again", self.seen[id(thing)])
+            self.note("again", self.seen[id(thing)])
+            return
         if len(self.seen) > MOST_OBJECTS:
             raise Unmarked(f"{MOST_OBJECTS:,} objects")
         self.seen[id(thing)] = len(self.seen)
         self.kept.append(thing)
-        if isinstance(thing, _LIVING) or isinstance(thing, Iterator):
+        if isinstance(thing, (*_LIVING, Iterator)):
             raise Unmarked(f"{kind.__module__}.{kind.__qualname__}")
         if isinstance(thing, Tensor):
-            return self.tensor(thing)
+            self.tensor(thing)
+            return
         if isinstance(thing, np.ndarray):
-            return self.array(thing)
+            self.array(thing)
+            return
         if kind in (list, tuple):
-            return self.row(thing)
+            self.row(thing)
+            return
         if isinstance(thing, Mapping):
             self.note(kind.__qualname__, len(thing))
             self.row(list(thing.keys()))
-            return self.row(list(thing.values()))
+            self.row(list(thing.values()))
+            return
         if kind in (set, frozenset):
-            return self.note("set", len(thing), sum(map(hash, thing)))
+            self.note("set", len(thing), sum(map(hash, thing)))
+            return
         if isinstance(thing, (FunctionType, MethodType, type, ModuleType, BuiltinFunctionType, CodeType)):
-            return self.code(thing)
+            self.code(thing)
+            return
         self.object(thing)
 
     def tensor(self, t: Tensor) -> None:
@@ -82,7 +90,8 @@ class _Walk:
     def array(self, a: np.ndarray) -> None:
         self.note("array", a.dtype.str, a.shape)
         if a.dtype == object:
-            return self.row(a.reshape(-1).tolist())
+            self.row(a.reshape(-1).tolist())
+            return
         flat = np.ascontiguousarray(a).reshape(-1).view(np.uint8)
         whole = len(flat) // (8 * BLOCK) * (8 * BLOCK)
         sums = flat[:whole].view(np.uint64).reshape(-1, BLOCK).sum(1, dtype=np.uint64)
@@ -93,7 +102,8 @@ class _Walk:
         self.note(type(things).__name__, len(things))
         if all(type(t) in _FLAT for t in things[:64]):
             try:
-                return self.note(hash(tuple(things)), hash(tuple(map(type, things))))
+                self.note(hash(tuple(things)), hash(tuple(map(type, things))))
+                return
             except TypeError:  # something that changes in place is among them
                 pass
         for each in things:
@@ -102,7 +112,8 @@ class _Walk:
     def code(self, thing: Any) -> None:
         if isinstance(thing, MethodType):
             self.code(thing.__func__)
-            return self.visit(thing.__self__)
+            self.visit(thing.__self__)
+            return
         self.note(type(thing).__name__, getattr(thing, "__module__", ""), getattr(thing, "__qualname__", repr(thing)))
         if isinstance(thing, FunctionType):
             self.note(id(thing.__code__))
@@ -137,7 +148,8 @@ class _Walk:
         except Exception as error:
             raise Unmarked(f"{type(thing).__module__}.{type(thing).__qualname__}") from error
         if isinstance(told, str):
-            return self.note(told)
+            self.note(told)
+            return
         for part in told[1:4]:
             self.visit(list(part) if isinstance(part, Iterator) else part)
 

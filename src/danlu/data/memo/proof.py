@@ -1,13 +1,16 @@
-"""Proof before use: on a few rows the sample put together again is the original, bit for bit, and nothing else moves."""
+"""Proof before use: on a few rows the sample put together again is the original bit for bit, and nothing moves."""
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from operator import getitem
 from typing import Any
 
 import numpy as np
@@ -107,11 +110,11 @@ def _look(dataset: Any, rows: Sequence[int]) -> tuple[list[_Probe], tuple[str, .
     for k, row in enumerate(rows):
         value = sample_seed(0, 0, k)
         with _overheard() as heard:
-            sample, moved = _run(lambda row=row: dataset[row], value)
+            sample, moved = _run(partial(getitem, dataset, row), value)
         if heard:
             raise _Refused("hidden", row=row, what=heard[0])
         began = time.perf_counter()
-        again, _ = _run(lambda row=row: dataset[row], value)
+        again, _ = _run(partial(getitem, dataset, row), value)
         took = time.perf_counter() - began
         if not same(sample, again):
             raise _Refused("another", row=row)
@@ -144,8 +147,6 @@ _CLOCKS = {time.time, time.time_ns, time.monotonic, time.perf_counter, time.mono
 @contextmanager
 def _overheard() -> Iterator[list[str]]:
     """What a sample's code asks that nobody can repeat: clocks, the system's randomness, a generator of its own."""
-    import os
-
     heard: list[str] = []
     asked = _CLOCKS | {os.urandom, getattr(os, "getrandom", os.urandom)}
 
@@ -207,7 +208,7 @@ def _watch(dataset: Any, probes: Sequence[_Probe]) -> dict[Place, _Seen]:
     twin = replaced(dataset, {way: Watcher(one.what, saw(way)) for way, one in seen.items()})
     for probe in probes:
         try:
-            found, _ = _run(lambda probe=probe: twin[probe.row], probe.seed)
+            found, _ = _run(partial(getitem, twin, probe.row), probe.seed)
         except Exception:  # code that asks what its transform is: it is left alone
             return {}
         if not same(found, probe.sample):
@@ -254,13 +255,13 @@ def _cut(
         raise _Refused("ragged")
     _check_room(pieces, n)
     memo = Memo(cut, layout, store, drawn, len(probes))
-    for probe, leaves in zip(probes, pieces):
-        store.put(probe.row, leaves)
+    for probe, piece in zip(probes, pieces):
+        store.put(probe.row, piece)
     took = []
     for probe in probes:
         began = time.perf_counter()
         try:
-            again, _ = _run(lambda probe=probe: memo.sample(probe.row), probe.seed)
+            again, _ = _run(partial(memo.sample, probe.row), probe.seed)
         except Unlike:
             raise _Refused("structure", name="") from None
         took.append(time.perf_counter() - began)
@@ -316,7 +317,7 @@ def _split(one: _Seen, *, tables: bool) -> tuple[list[Any], list[Any], Tail | No
     first = len(steps)
     for value in one.given:
         for k, step in enumerate(steps[:first]):
-            value, moved = _run(lambda step=step, value=value: step(value), k)
+            value, moved = _run(partial(step, value), k)
             if moved:
                 first = k
                 break
@@ -343,7 +344,7 @@ def _tail(steps: list[Any], value: Any) -> Tail | None:
         cells = stored(value, kind)
         if kind.what not in ("image", "tensor") or cells.dtype != np.uint8 or cells.ndim != 3:
             return None
-        tail, moved = _run(lambda: tail_of(steps, kind, cells.shape), 0)
+        tail, moved = _run(partial(tail_of, steps, kind, cells.shape), 0)
     except Exception:  # a step that is none of these fails on a picture of 16 × 16
         return None
     return None if moved else tail
@@ -354,8 +355,8 @@ def _pieces(cut: Cut, probes: Sequence[_Probe], drawn: tuple[str, ...]) -> tuple
     layout, pieces = None, []
     for probe in probes:
         try:
-            (found, leaves), moved = _run(lambda probe=probe: cut.row(probe.row), probe.seed)
-            (_, again), _ = _run(lambda probe=probe: cut.row(probe.row), probe.seed + 1)
+            (found, leaves), moved = _run(partial(cut.row, probe.row), probe.seed)
+            (_, again), _ = _run(partial(cut.row, probe.row), probe.seed + 1)
         except Touched:
             raise _Refused("touched", row=probe.row) from None
         except Exception as error:

@@ -120,7 +120,9 @@ class Tail:
         at = 0
         for move in self.moves:
             if isinstance(move, Flip):
-                turned = (words[:, at] & np.uint32(0xFFFFFF)).astype(np.float32) * np.float32(2**-24) < np.float32(move.p)
+                turned = (words[:, at] & np.uint32(0xFFFFFF)).astype(np.float32) * np.float32(2**-24) < np.float32(
+                    move.p
+                )
                 at += 1
                 k, side = (0, height) if move.axis == 0 else (2, width)
                 out[turned, k + 1] += out[turned, k] * (side - 1)
@@ -129,7 +131,10 @@ class Tail:
             high, wide = _padded(move, height, width)
             out[:, 1] -= out[:, 0] * move.pad[1]
             out[:, 3] -= out[:, 2] * move.pad[0]
-            for k, room, other in ((0, high - move.height, wide - move.width), (2, wide - move.width, high - move.height)):
+            for k, room, other in (
+                (0, high - move.height, wide - move.width),
+                (2, wide - move.width, high - move.height),
+            ):
                 if room > 0 or (move.both and other > 0):
                     out[:, k + 1] += out[:, k] * (words[:, at] % np.uint32(room + 1)).astype(np.int32)
                     at += 1
@@ -167,7 +172,9 @@ def tail_of(steps: Sequence[Any], kind: Kind, shape: Sequence[int]) -> Tail | No
             value = step(value)
             filled = None if filled is None else step(filled)
     found = _values(value, channels)
-    outside = np.zeros((channels, 1), found.dtype) if filled is None and found is not None else _values(filled, channels)
+    outside = (
+        np.zeros((channels, 1), found.dtype) if filled is None and found is not None else _values(filled, channels)
+    )
     if found is None or outside is None:
         return None
     table = np.ascontiguousarray(np.concatenate([found, outside[:, :1]], 1))

@@ -27,8 +27,8 @@ def words(seeds: np.ndarray, count: int) -> np.ndarray:
             high[j - _M] = state
     mixed = (low[:-1] & np.uint32(0x80000000)) | (low[1:] & np.uint32(0x7FFFFFFF))
     found = high ^ (mixed >> np.uint32(1)) ^ np.where(mixed & np.uint32(1), np.uint32(0x9908B0DF), np.uint32(0))
-    found ^= found >> np.uint32(11)
-    found ^= (found << np.uint32(7)) & np.uint32(0x9D2C5680)
-    found ^= (found << np.uint32(15)) & np.uint32(0xEFC60000)
-    found ^= found >> np.uint32(18)
+    found = found ^ (found >> np.uint32(11))
+    found = found ^ ((found << np.uint32(7)) & np.uint32(0x9D2C5680))
+    found = found ^ ((found << np.uint32(15)) & np.uint32(0xEFC60000))
+    found = found ^ (found >> np.uint32(18))
     return found.T.copy()
