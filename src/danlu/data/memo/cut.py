@@ -127,7 +127,7 @@ def place_of(marker: Marker) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Call:
-    """A shallow copy with other callables at the given places; datasets on the way are copied, nothing else."""
+    """One call left for later: what is called, with which arguments (markers among them), its answer's structure."""
 
     what: Callable[..., Any]
     args: tuple[Any, ...]
