@@ -13,6 +13,10 @@ SAYINGS: dict[str, Text] = {
     "showing.duration": ("duration", "用时"),
     "showing.seed": ("seed", "随机种子"),
     "showing.device": ("device", "设备"),
+    "showing.system": ("system", "系统"),
+    "showing.machine": ("machine", "架构"),
+    "showing.processor": ("processor", "处理器"),
+    "showing.threads": ("threads", "线程数"),
     "showing.no_test": (
         "This run has no test part: nothing says how good it is.",
         "这次训练没有测试集：好坏无从说起。",
@@ -26,31 +30,30 @@ SAYINGS: dict[str, Text] = {
         "在训练从未见过的 {rows} 个测试样本上，{metric}为 {value}。",
     ),
     "showing.against.trivial_linear": (
-        "Without looking at the input one reaches {trivial}; a linear model on raw features {linear}.",
-        "不看输入就能到 {trivial}；在原始特征上的线性模型能到 {linear}。",
+        "Without looking at the input one reaches {trivial}, a linear model on raw features {linear}{over}.",
+        "不看输入就能到 {trivial}，原始特征上的线性模型能到 {linear}{over}。",
     ),
     "showing.against.trivial": (
         "Without looking at the input one reaches {trivial}.",
         "不看输入就能到 {trivial}。",
     ),
     "showing.against.linear": (
-        "A linear model on raw features reaches {linear}.",
-        "原始特征上的线性模型能到 {linear}。",
+        "A linear model on raw features reaches {linear}{over}.",
+        "原始特征上的线性模型能到 {linear}{over}。",
     ),
     "showing.over": (
-        "On the same rows that is {value}{points} beside the linear model (95 % interval {low} to {high}): more than "
-        "chance.",
-        "同样的样本上与线性模型相差 {value}{points}（95 % 区间 {low} 至 {high}），不是偶然。",
+        "; on the same rows this model is ahead of it by {value}{points} (95 % interval {low} to {high}), more than "
+        "chance",
+        "；在同样的样本上，本模型比它好 {value}{points}（95 % 区间 {low} 至 {high}），不是偶然",
     ),
     "showing.not_over": (
-        "On the same rows that is {value}{points} beside the linear model (95 % interval {low} to {high}): it may be "
-        "chance.",
-        "同样的样本上与线性模型相差 {value}{points}（95 % 区间 {low} 至 {high}），可能只是偶然。",
+        "; on the same rows the difference to it is {value}{points} (95 % interval {low} to {high}), which may be "
+        "chance",
+        "；在同样的样本上与它相差 {value}{points}（95 % 区间 {low} 至 {high}），可能只是偶然",
     ),
     "showing.under": (
-        "On the same rows that is {value}{points} beside the linear model (95 % interval {low} to {high}): the linear "
-        "model is clearly better.",
-        "同样的样本上与线性模型相差 {value}{points}（95 % 区间 {low} 至 {high}）：线性模型明显更好。",
+        "; on the same rows the linear model is clearly better, by {value}{points} (95 % interval {low} to {high})",
+        "；在同样的样本上线性模型明显更好，领先 {value}{points}（95 % 区间 {low} 至 {high}）",
     ),
     "showing.points": (" percentage points", " 个百分点"),
     "showing.against.none": ("There is no baseline to hold it against.", "没有可对照的基线。"),
@@ -68,8 +71,9 @@ SAYINGS: dict[str, Text] = {
         "遮挡法：盖住橙色处，答案的概率会下降；盖住蓝色处，概率反而上升。",
     ),
     "showing.smooth_gradient": (
-        "SmoothGrad: how strongly the answer reacts to each pixel, averaged over 25 noisy copies of the picture.",
-        "SmoothGrad：答案对每个像素有多敏感，在 25 张加噪图片上取平均。",
+        "SmoothGrad: the more orange a pixel, the more the answer reacts to it, averaged over 25 noisy copies of the "
+        "picture.",
+        "SmoothGrad：像素越橙，答案对它越敏感；在 25 张加噪图片上取平均。",
     ),
     "page.failed": (
         "report.html could not be made: {error}; log.txt has more",
@@ -78,6 +82,14 @@ SAYINGS: dict[str, Text] = {
     "page.trap.mape": (
         "Truths near zero make it enormous, and it prefers answers that are too small.",
         "真值接近零时会大得离谱，而且偏爱偏小的预测。",
+    ),
+    "page.trap.multilabel.accuracy": (
+        "Counts every label of every row: where most labels are absent, answering none looks good.",
+        "逐个标签计算：大多数标签都不出现时，什么都不答也显得很准。",
+    ),
+    "page.trap.multilabel.micro_f1": (
+        "All labels of all rows together: frequent labels decide it.",
+        "所有样本的所有标签合在一起算：常见标签说了算。",
     ),
     "page.trap.accuracy": ("Says little where one class is most of the rows.", "某一类占大多数时，它说明不了什么。"),
     "page.trap.calibration_error": (

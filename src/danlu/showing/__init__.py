@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from danlu.data import order
 from danlu.doubts import Doubt
 from danlu.evaluate import Evaluation
 from danlu.lookup import first_line
@@ -20,18 +19,18 @@ from danlu.metrics import HEADLINES
 from danlu.plan import Plan
 from danlu.report.layout import duration, number
 from danlu.report.page import contents as c
-from danlu.report.page import render
+from danlu.report.page import render, words
 from danlu.schedule import ByStep
 from danlu.session import Session, monitor
+from danlu.showing.given import data_of
 from danlu.showing.heads import results_of_head, rows_of_head, tested_of
-from danlu.showing.samples import Gallery, Unknown, varied
+from danlu.showing.samples import Gallery, Unknown
 from danlu.showing.tested import mistakes_of, results_of, suspects_of
 from danlu.showing.texts import both, head_and, name_of_metric, told, unit_of
 from danlu.showing.why import model_of, summary_of, why_of
 from danlu.summary import Summary
 from danlu.tasks import Head
 
-SAMPLES = 12  # of the training rows
 RATES = 200  # points of the learning rate's curve
 
 
@@ -46,7 +45,7 @@ def write_page(
     tests: tuple[c.Results, ...] = ()
     mistakes: tuple[c.Mistake, ...] = ()
     suspects: tuple[c.LabelError, ...] = ()
-    why = c.Why()
+    why, mistaken = c.Why(), 0
     if tested is not None:
         known = len(rows) == tested.rows and hasattr(plan.data.test, "__getitem__")
         gallery = Gallery(plan.data.test, plan.schema, rows) if known else Unknown(plan.schema)
@@ -56,14 +55,15 @@ def write_page(
         for head in heads:
             own, shown = rows_of_head(head, tested, gallery)
             tests += (results_of(head.schema, results_of_head(results, head), own, shown, head.name),)
-            mistakes += mistakes_of(head.schema, own, shown, len(heads), head.name)
+            worst, many = mistakes_of(head.schema, own, shown, len(heads), head.name)
+            mistakes, mistaken = mistakes + worst, mistaken + many
             suspects += suspects_of(head.schema, own, shown, head.name)
     page = c.Page(
         session.folder.path.name,
         "zh" if language() == "zh" else "en",
         _facts(session, name),
         _verdict(plan, results, tests, doubts),
-        _data(session),
+        data_of(session),
         _curves(session),
         tests,
         mistakes,
@@ -71,6 +71,7 @@ def write_page(
         why,
         model_of(name, summary),
         _reproduce(session),
+        mistakes_total=mistaken or None,
     )
     session.folder.write_text("report.html", render(page))
 
@@ -108,9 +109,8 @@ def _verdict(
         if headline is not None:
             named = replace(headline, name=head_and(head.name, headline.name))
             shown.append((head, named))
-            sentences += _how_good(named, f"{(test and test.rows) or 0:,}")
             over = _over_linear(HEADLINES[head.task.name], named, results_of_head(results, head))
-            sentences += [over] if over else []
+            sentences += _how_good(named, f"{(test and test.rows) or 0:,}", over)
     if not shown:
         return c.Verdict((told("showing.no_test"),), findings=findings)
     worst = next((f for f in findings if f.severity == "warning"), None)
@@ -123,8 +123,8 @@ def _verdict(
     return c.Verdict(tuple(sentences), first, *said, findings)
 
 
-def _how_good(headline: c.Metric, rows: str) -> list[c.Text]:
-    """How good, and against what."""
+def _how_good(headline: c.Metric, rows: str, over: c.Text) -> list[c.Text]:
+    """How good, and against what, the linear model's distance in the same sentence."""
     shown = {"metric": headline.name, "value": _figure(headline, headline.value)}
     between = headline.interval
     if between is not None:
@@ -134,7 +134,7 @@ def _how_good(headline: c.Metric, rows: str) -> list[c.Text]:
         first = told("showing.good_alone", rows=rows, **shown)
     beside = {"trivial": headline.trivial, "linear": headline.linear}
     known = {k: _figure(headline, v) for k, v in beside.items() if v is not None}
-    second = told(f"showing.against.{'_'.join(known)}", **known) if known else told("showing.against.none")
+    second = told(f"showing.against.{'_'.join(known)}", over=over, **known) if known else told("showing.against.none")
     return [first, second]
 
 
@@ -148,19 +148,23 @@ def _over_linear(name: str, headline: c.Metric, results: Mapping[str, Any]) -> c
     sign = 1 if headline.better == "higher" else -1
     worst, best = sorted((sign * low, sign * high))
     said = "over" if worst > 0 else "under" if best < 0 else "not_over"
-    figures = {k: _signed(headline, v) for k, v in {"value": value, "low": low, "high": high}.items()}
+    if said != "not_over":  # who is ahead is said in words, so that less of an error needs no minus
+        low, high = sorted((abs(low), abs(high)))
+    shown = {"value": value, "low": low, "high": high}
+    figures = {k: _difference(headline, v, signed=said == "not_over") for k, v in shown.items()}
     points = told("showing.points") if headline.unit == "%" else ""
     return told(f"showing.{said}", points=points, **figures)
 
 
-def _signed(metric: c.Metric, value: float) -> str:
-    """A difference; of shares in percentage points, whose sign the table has anyway."""
+def _difference(metric: c.Metric, value: float, *, signed: bool) -> str:
+    """A difference; of shares in percentage points."""
     shown = f"{100 * abs(value):.1f}" if metric.unit == "%" else number(abs(value))
-    return f"{'+' if value > 0 else '−' if value < 0 else ''}{shown}"
+    return f"{('+' if value > 0 else '−' if value < 0 else '') if signed else ''}{shown}"
 
 
 def _figure(metric: c.Metric, value: float) -> str:
-    return f"{100 * value:.1f} %" if metric.unit == "%" else number(value)
+    """As exact as the large number beside it."""
+    return words.value(value, metric.unit, words.decimals_for(metric.interval))
 
 
 def _finding(english: Doubt, chinese: Doubt) -> c.Finding:
@@ -172,55 +176,6 @@ def _finding(english: Doubt, chinese: Doubt) -> c.Finding:
         return one if one == other else (one, other)
 
     return c.Finding(english.told.code, english.severity, text("what"), english.told.where, text("why"), text("fix"))
-
-
-def _data(session: Session) -> c.Data:
-    plan = session.plan
-    data, schema = plan.data, plan.schema
-    parts = {name: getattr(data, name) for name in ("train", "val", "test")}
-    known = {name: part for name, part in parts.items() if part is not None and hasattr(part, "__len__")}
-    fields = tuple(
-        c.FieldRow(f.name, f.kind, f.role, f.why, f.missing or None, len(f.classes) or None) for f in schema.fields
-    )
-    copies = session.copies
-    duplicates = tuple(
-        c.Duplicate(((part.part, getattr(data, part.part).name(i)), ("train", data.train.name(j))))
-        for part in copies
-        for i, j in part.examples
-    )
-    return c.Data(
-        tuple(c.Part(name, len(part)) for name, part in known.items()),
-        fields,
-        _class_bars(plan, tuple(known)),
-        _gallery(plan) if "train" in known else (),
-        tuple(c.BadRow(b.where, b.why) for b in data.bad[:100]),
-        len(data.bad) or None,
-        duplicates,
-        sum(part.count for part in copies) or None,
-    )
-
-
-def _class_bars(plan: Plan, parts: tuple[str, ...]) -> tuple[c.ClassBars, ...]:
-    """How many rows of each class each part has, where all labels are known without reading the samples."""
-    bars = []
-    for head in plan.heads:
-        classes, found = head.schema.classes, [plan.data.targets(part, head.name) for part in parts]
-        targets = [t for t in found if t is not None and t.ndim == 1 and not t.is_floating_point()]
-        if head.task.name == "classification" and classes and len(targets) == len(parts):
-            counts = [[int((t == k).sum()) for t in targets] for k in range(len(classes))]
-            bars.append(c.ClassBars(tuple(classes), tuple(map(tuple, counts)), head.name))
-    return tuple(bars)
-
-
-def _gallery(plan: Plan) -> tuple[c.Sample, ...]:
-    gallery = Gallery(plan.data.train, plan.schema)
-    rows = order.permutation(plan.settings.seed, 0, len(gallery))[:SAMPLES].tolist()
-    labels = [""] * len(rows)
-    head = next((h for h in plan.heads if h.task.name == "classification"), plan.heads[0])
-    targets, names = plan.data.targets("train", head.name), head.schema.classes
-    if head.task.name == "classification" and names and targets is not None and not targets.is_floating_point():
-        labels = [names[k] if 0 <= k < len(names) else "–" for k in targets.flatten()[rows].tolist()]
-    return varied(plan, rows, labels) or tuple(gallery.sample(i, label) for i, label in zip(rows, labels))
 
 
 def _curves(session: Session) -> c.Curves:
@@ -272,14 +227,17 @@ def _range_test(session: Session) -> c.RangeTest | None:
     return None
 
 
+MACHINE = ("system", "machine", "processor", "threads")  # of env.json; all else there are versions
+
+
 def _reproduce(session: Session) -> c.Reproduce:
-    folder = session.folder
-    versions = tuple((str(k), str(v)) for k, v in folder.read_env().items())
+    folder, plan, known = session.folder, session.plan, session.folder.read_env()
+    versions = tuple((str(k), str(v)) for k, v in known.items() if k not in (*MACHINE, "device"))
     hashes = tuple(
         (f"model/{p.name}", hashlib.sha256(p.read_bytes()).hexdigest()) for p in sorted(folder.model.iterdir())
     )
     text = (folder.path / "run.toml").read_text(encoding="utf-8")
-    plan = session.plan
-    facts = (c.Fact(told("showing.seed"), str(plan.settings.seed)), c.Fact(told("showing.device"), str(plan.device)))
+    facts = [c.Fact(told("showing.seed"), str(plan.settings.seed)), c.Fact(told("showing.device"), str(plan.device))]
+    facts += [c.Fact(told(f"showing.{k}"), str(known[k])) for k in MACHINE if k in known]
     again = f"danlu train {shlex.quote(str(folder.path / 'run.toml'))}" if "[objects]" not in text else ""
-    return c.Reproduce(again, text, versions, hashes, facts)
+    return c.Reproduce(again, text, versions, hashes, tuple(facts))

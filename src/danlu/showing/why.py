@@ -17,7 +17,7 @@ from danlu.metrics import HEADLINES, METRICS, values
 from danlu.plan import Plan
 from danlu.report.page.contents import Attribution, Importance, Interval, Layer, Model, Picture, Why
 from danlu.showing.samples import Gallery
-from danlu.showing.texts import head_and, name_of_metric, told
+from danlu.showing.texts import head_and, name_of_metric, told, unit_of
 from danlu.summary import Summary, summarise
 from danlu.tasks import Head, outputs_of
 
@@ -25,6 +25,7 @@ PICTURES = 8
 COPIES = NOISY * 3  # forward passes' worth of work a picture for SmoothGrad: forward and backward for each copy
 WORK = 1e11  # floating-point operations spent on pictures: about a second of a small processor
 ROWS, COLUMNS, REPEATS = 1000, 40, 5
+FEWEST = 10  # rows
 LEAST_ROWS = 50  # shuffling fewer says little
 
 
@@ -49,7 +50,8 @@ def why_of(plan: Plan, head: Head, tested: Evaluation, gallery: Gallery, summary
         many = int(min(ROWS, 5 * WORK * summary.samples / (summary.flops * passes)))
     if many < LEAST_ROWS <= len(gallery):
         return heat
-    rows = torch.tensor(list(gallery.rows[:many]))
+    some = _spread(torch.arange(len(gallery)), many)  # a file of rows in order begins with rows of one kind
+    rows = torch.tensor([gallery.rows[i] for i in some.tolist()])
     parts = test.gather(rows.to(test.tensors[0].device))
     inputs = parts[: len(parts) - max(1, len(test.heads))]
     tensors = tuple(t for t in inputs if isinstance(t, Tensor))
@@ -58,19 +60,21 @@ def why_of(plan: Plan, head: Head, tested: Evaluation, gallery: Gallery, summary
     groups = groups_of(plan.schema) if plan.schema.origin == "table" else {}
     if not groups and len(tensors) == 1:
         groups = single_columns(tensors[0])
-    if not 0 < len(groups) <= COLUMNS:
+    if not 0 < len(groups) <= COLUMNS or len(rows) < FEWEST:
         return heat
     task, name, every = head.task.name, HEADLINES[head.task.name], plan.heads
     place = [one.name for one in every].index(head.name)
     score = score_of(
         plan.model,
-        tested.target[: len(rows)],
+        tested.target[some.to(tested.target.device)],
         lambda decoded, target: values(task, decoded, target, [name])[name],
         lambda output: every[place].decoded(outputs_of(every, output)[place]),
     )
     found = permutation_importance(score, tensors, groups, greater=METRICS[task][name].greater, repeats=REPEATS)
     importances = sorted((Importance(i.name, i.drop, Interval(i.low, i.high)) for i in found), key=lambda i: -i.drop)
-    return replace(heat, importances=tuple(importances), metric=head_and(head.name, name_of_metric(name)))
+    return replace(
+        heat, importances=tuple(importances), metric=head_and(head.name, name_of_metric(name)), unit=unit_of(name)
+    )
 
 
 def _heat(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | None) -> Why:
@@ -81,8 +85,8 @@ def _heat(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | N
     if not many:
         return Why()
     guess = tested.decoded.argmax(1)
-    wrong = torch.nonzero(guess != tested.target)[: many // 2, 0]
-    right = torch.nonzero(guess == tested.target)[: many - len(wrong), 0]
+    wrong = _spread(torch.nonzero(guess != tested.target)[:, 0], many // 2)
+    right = _spread(torch.nonzero(guess == tested.target)[:, 0], many - len(wrong))
     rows, images = _pictures(gallery, torch.cat([wrong, right]))
     if images is None:
         return Why()
@@ -127,8 +131,8 @@ def _heat_of_columns(plan: Plan, tested: Evaluation, gallery: Gallery, summary: 
     if plan.task.name != "classification" or not most or not which:
         return Why()
     guess = tested.decoded.argmax(1)
-    wrong = torch.nonzero(guess != tested.target)[: most // 2, 0]
-    right = torch.nonzero(guess == tested.target)[: most - len(wrong), 0]
+    wrong = _spread(torch.nonzero(guess != tested.target)[:, 0], most // 2)
+    right = _spread(torch.nonzero(guess == tested.target)[:, 0], most - len(wrong))
     names, shown = plan.schema.classes, []
     for i in torch.cat([wrong, right]).tolist():
         *parts, _ = test.gather(torch.tensor([gallery.rows[i]]).to(test.tensors[0].device))
@@ -144,6 +148,13 @@ def _heat_of_columns(plan: Plan, tested: Evaluation, gallery: Gallery, summary: 
             heat = overlay(parts[k][0], found.maps[0], mean=field.mean, std=field.std, file_format="JPEG")
             shown.append(Attribution(gallery.sample(i), Picture(heat, "image/jpeg"), truth, answer))
     return Why(tuple(shown), told("showing.occlusion"))
+
+
+def _spread(rows: Tensor, most: int) -> Tensor:
+    """At most ``most`` of the rows, equally far from each other: the rows of a folder lie class by class."""
+    if len(rows) <= most:
+        return rows
+    return rows[torch.arange(most, device=rows.device) * len(rows) // max(1, most)]
 
 
 def _pictures(gallery: Gallery, rows: Tensor) -> tuple[Tensor, Tensor | None]:

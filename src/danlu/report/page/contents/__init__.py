@@ -122,3 +122,4 @@ class Page:
     model: Model = Model()
     reproduce: Reproduce = Reproduce()
     of: Literal["run", "look"] = "run"  # a look's sections are called otherwise
+    mistakes_total: int | None = None  # where ``mistakes`` are only the worst of them

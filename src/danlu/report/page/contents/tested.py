@@ -110,6 +110,8 @@ class Target:
     edges: tuple[float, ...] = ()  # one more than counts
     counts: tuple[int, ...] = ()
     unit: str = ""  # "kg"
+    total: int = 0  # rows, where points are only some of them
+    beyond: int = 0  # rows beyond the outermost edges, which the outermost counts hold
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ class Results:
     confusion: Confusion | None = None
     roc: tuple[Curve, ...] = ()
     pr: tuple[Curve, ...] = ()
+    curves: int = 0  # how many classes have a curve, where roc and pr are only those with the smallest areas
     calibration: Calibration | None = None
     slices: Slices | None = None
     targets: tuple[Target, ...] = ()
@@ -142,6 +145,7 @@ class Mistake:
     answer: str
     probability: float | None = None
     loss: float | None = None
+    off: str = ""  # of numbers: answer − truth
 
 
 @dataclass(frozen=True)
@@ -182,3 +186,4 @@ class Why:
     method: Text = ""  # how the attributions were made
     importances: tuple[Importance, ...] = ()
     metric: Text = ""  # the metric that the importances are drops of
+    unit: Unit = ""
