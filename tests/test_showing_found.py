@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 from torch import Tensor, nn
 
 import danlu
@@ -23,6 +24,7 @@ from danlu.report.page import Page, render
 from danlu.showing.retold import LEAST, retold
 from danlu.showing.samples import Gallery
 from danlu.showing.tested import mistakes_of, results_of
+from danlu.showing.why import summary_of
 from danlu.types import Field, Schema
 from html_reader import read
 from pictures import photos
@@ -51,6 +53,16 @@ def answered(classes: int, rows: int, seed: int = 0) -> tuple[Schema, Evaluation
     return schema, Evaluation({}, rows, logits.softmax(1), target), Gallery(part, schema)
 
 
+def roc_points(truth: np.ndarray, score: np.ndarray) -> list[tuple[float, float]]:
+    false, found, _ = roc_curve(truth, score, drop_intermediate=True)
+    return list(zip(false.tolist(), found.tolist()))
+
+
+def pr_points(truth: np.ndarray, score: np.ndarray) -> list[tuple[float, float]]:
+    precision, recall, _ = precision_recall_curve(truth, score, drop_intermediate=True)
+    return list(zip(recall.tolist(), precision.tolist()))[:-1]  # the last is scikit-learn's own, at no threshold
+
+
 def test_of_many_classes_the_curves_are_those_of_the_worst() -> None:
     schema, tested, gallery = answered(30, 900)
     found = results_of(schema, {}, tested, gallery)
@@ -61,6 +73,12 @@ def test_of_many_classes_the_curves_are_those_of_the_worst() -> None:
         worst = sorted(areas, key=lambda name: areas[name])[:6]
         assert {curve.name for curve in curves} == set(worst)
         assert {str(curve.name): curve.area for curve in curves} == pytest.approx({n: areas[n] for n in worst})
+    for curves, points_of in ((found.roc, roc_points), (found.pr, pr_points)):
+        for drawn in curves:
+            corners = points_of(truth[:, int(str(drawn.name)[1:])], tested.decoded[:, int(str(drawn.name)[1:])].numpy())
+            there = {(round(x, 9), round(y, 9)) for x, y in drawn.points}
+            assert {(round(x, 9), round(y, 9)) for x, y in corners} <= there  # thinned, but with every corner
+            assert len(there) < 700
     page = render(Page("t", tests=(found,)))
     assert page.count("6 of 30 curves: those with the smallest area") == 2
 
@@ -102,6 +120,28 @@ def test_the_verdict_is_three_sentences() -> None:
                 (said,) = p.all("span", side)
                 ends = re.findall(r"[.。](?=\s|$|[\u4e00-\u9fff])", said.text())
                 assert len(ends) == 1, said.text()
+
+
+class Edges(nn.Module):
+    """Pairs of rows by their numbers: a batch cannot be cut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 2)
+
+    def forward(self, x: Tensor, pair: Tensor) -> Tensor:
+        return self.linear(x + x[pair])
+
+
+def test_a_model_is_written_down_from_few_rows_or_from_a_whole_batch_that_cannot_be_cut() -> None:
+    for few in (nn.Linear(3, 2), Edges()):
+        batch = (torch.randn(40, 3), torch.arange(40).flip(0), torch.zeros(40, dtype=torch.long))
+        given = batch if isinstance(few, Edges) else batch[::2]
+        plan = SimpleNamespace(model=few, test_loader=[given], val_loader=None, loader=None)
+        summary = summary_of(plan)  # type: ignore[arg-type]
+        assert summary is not None and summary.flops is not None
+        assert (summary.parameters, summary.flops / summary.samples) == (8, 12)
+        assert summary.samples == (40 if isinstance(few, Edges) else 16)
 
 
 class Sees(nn.Module):

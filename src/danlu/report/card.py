@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from danlu.messages import language, say
+from danlu.report.layout import number
+from danlu.report.lines import metric_name
 from danlu.types import Schema
 
 TAGS = {
@@ -24,7 +26,7 @@ def model_card(name: str, schema: Schema, config: Mapping[str, Any], results: Ma
     model = config["model"].get("name") or config["model"].get("class", "?")
     inputs = [f.name for f in schema.inputs]
     listed = ", ".join(inputs[:12]) + (" …" if len(inputs) > 12 else "")
-    body = [f"# {name}", "", say("card.what", model=model, task=schema.task, inputs=listed), ""]
+    body = [f"# {name}", "", say("card.what", model=model, task=say(f"card.task.{schema.task}"), inputs=listed), ""]
     if schema.heads:
         body += [
             say("card.heads", count=len(schema.heads)),
@@ -54,15 +56,15 @@ def model_card(name: str, schema: Schema, config: Mapping[str, Any], results: Ma
 def _head_line(schema: Schema, name: str) -> str:
     head = schema.head(name)
     names = ", ".join(head.classes[:20]) + (" …" if len(head.classes) > 20 else "")
-    return say("card.head_line", name=name, task=head.task, classes=f" ({names})" if names else "")
+    return say("card.head_line", name=name, task=say(f"card.task.{head.task}"), classes=f" ({names})" if names else "")
 
 
 def row(results: Mapping[str, float], key: str) -> str:
     low, high = results.get(f"{key}_low"), results.get(f"{key}_high")
-    interval = f"{low:.4g} – {high:.4g}" if low is not None and high is not None else ""
+    interval = f"{number(low)} – {number(high)}" if low is not None and high is not None else ""
     beside = [results.get(f"{key}_{part}") for part in ("baseline", "linear")]
-    shown = " | ".join("" if value is None or math.isnan(value) else f"{value:.4g}" for value in beside)
-    return f"| {key.removeprefix('test/')} | {results[key]:.4g} | {interval} | {shown} |"
+    shown = " | ".join("" if value is None or math.isnan(value) else number(value) for value in beside)
+    return f"| {metric_name(key)} | {number(results[key])} | {interval} | {shown} |"
 
 
 def example(schema: Schema) -> str:

@@ -83,7 +83,17 @@ def _labels(head: Head, targets: Tensor | None, rows: list[int]) -> list[str]:
     if task == "multilabel" and some.ndim == 2:
         return [", ".join(n for n, there in zip(names, row) if there > 0.5) or "–" for row in some.tolist()]
     if task == "regression":
+        some = _own_unit(some.reshape(len(rows), -1), head)
         return [
             ", ".join(number(float(v)) for v in row) for row in some.reshape(len(rows), -1)[:, :MOST_NUMBERS].tolist()
         ]
     return [""] * len(rows)
+
+
+def _own_unit(values: Tensor, head: Head) -> Tensor:
+    """Stored targets (N, T) as the user has them: danlu's own tables hold them standardised."""
+    fields = [f for f in head.schema.targets if f.mean]
+    if len(fields) != values.shape[1]:
+        return values
+    mean, std = (torch.tensor([getattr(f, part)[0] for f in fields], dtype=torch.float64) for part in ("mean", "std"))
+    return values.double().cpu() * std + mean

@@ -89,7 +89,7 @@ def mistakes_of(
             found.append(Mistake(sample, truth, answer, None, loss))
         else:
             rows = target[i], decoded[i], decoded[i].double() - target[i].double()
-            truth, answer, off = (", ".join(number(float(v)) for v in row) for row in rows)
+            truth, answer, off = (", ".join(number(float(v)).replace("nan", "NaN") for v in row) for row in rows)
             found.append(Mistake(sample, truth, answer, off=off.replace("-", "−")))
     named = [replace(one, truth=f"{name}: {one.truth}") for one in found] if name else found
     many = 0 if schema.task == "regression" else int(wrong_rows(schema.task, decoded, target).sum())
@@ -121,6 +121,7 @@ def _worst(task: str, decoded: Tensor, target: Tensor) -> list[tuple[int, float]
     else:
         spread = target.double().std(0, correction=0).clamp(min=1e-12)
         loss = ((decoded - target).double() / spread).abs().mean(1)
+    loss = loss.nan_to_num(nan=torch.inf)  # nothing is worse than an answer that is no number
     loss = loss.where(wrong_rows(task, decoded, target), -1.0)  # among many classes right answers are unsure too
     top = loss.topk(min(MISTAKES, len(loss)))
     return [(i, v) for i, v in zip(top.indices.tolist(), top.values.tolist()) if v > 0]
@@ -183,6 +184,8 @@ def _curves(names: tuple[str, ...], rows: Classes | Labels) -> tuple[tuple[Curve
     for c, (score, truth) in enumerate(rows.ranked()):
         if c in worst[0] or c in worst[1]:
             _, hits, false = curve(score, truth)
+            kept = _corners(hits)
+            hits, false = hits[kept], false[kept]
             found, wrong, precision = hits / hits[-1], false / false[-1], hits / (hits + false)
             drawn[c] = wrong.tolist(), found.tolist(), precision.tolist()
 
@@ -192,6 +195,14 @@ def _curves(names: tuple[str, ...], rows: Classes | Labels) -> tuple[tuple[Curve
     roc = tuple(Curve(name(c), ((0.0, 0.0), *zip(*drawn[c][:2])), areas[c][0]) for c in sorted(worst[0]))
     pr = tuple(Curve(name(c), tuple(zip(*drawn[c][1:])), areas[c][1]) for c in sorted(worst[1]))
     return roc, pr, len(areas)
+
+
+def _corners(hits: Tensor) -> Tensor:
+    """Where a curve turns, bool (N,): between two of these no row more is found, and the line is straight."""
+    same = hits[1:] == hits[:-1]
+    inside = torch.zeros(len(hits), dtype=torch.bool)
+    inside[1:-1] = same[1:] & same[:-1]
+    return ~inside
 
 
 def _labels(schema: Schema, rows: Labels) -> tuple[LabelCounts, ...]:
@@ -219,7 +230,9 @@ def _targets(schema: Schema, rows: Values) -> tuple[Target, ...]:
     found = []
     for t, name in enumerate(target_names(schema) or map(str, range(rows.actual.shape[1]))):
         truth, answer = rows.actual[:, t], rows.guess[:, t]
-        wrong = answer - truth
+        wrong = (answer - truth)[(answer - truth).isfinite()]
+        if not len(wrong):
+            continue
         low, high = (float(v) for v in torch.quantile(wrong[:1_000_000], torch.tensor([0.001, 0.999]).double()))
         edges = torch.linspace(low, high if high > low else low + 1, HISTOGRAM + 1, dtype=torch.float64)
         counts = torch.histogram(wrong.clamp(low, high), edges).hist

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from danlu.batch import rows_of
 from danlu.data.columns import Columns
 from danlu.data.mixed import meaning
 from danlu.evaluate import Evaluation
@@ -26,6 +27,7 @@ COPIES = NOISY * 3  # forward passes' worth of work a picture for SmoothGrad: fo
 WORK = 1e11  # floating-point operations spent on pictures: about a second of a small processor
 ROWS, COLUMNS, REPEATS = 1000, 40, 5
 FEWEST = 10  # rows
+FEW = 16  # rows of a batch that the model is written down with
 LEAST_ROWS = 50  # shuffling fewer says little
 
 
@@ -170,7 +172,23 @@ def summary_of(plan: Plan) -> Summary | None:
     """The model on one batch of the data; None where there is none."""
     loader = plan.test_loader or plan.val_loader or plan.loader
     batch = next(iter(loader), None)
-    return None if batch is None else summarise(plan.model, batch)
+    if batch is None:
+        return None
+    try:
+        return summarise(plan.model, few_rows(batch, rows_of(batch)))
+    except Exception:  # a batch whose parts belong together in a way of their own
+        return summarise(plan.model, batch)
+
+
+def few_rows(batch: Any, rows: int) -> Any:
+    """The first rows of a batch: a layer's shape and work for one sample are the same in all of them."""
+    if isinstance(batch, Tensor):
+        return batch[:FEW] if batch.ndim and len(batch) == rows else batch
+    if isinstance(batch, dict):
+        return {k: few_rows(v, rows) for k, v in batch.items()}
+    if type(batch) in (list, tuple):
+        return type(batch)(few_rows(v, rows) for v in batch)
+    return batch
 
 
 def model_of(name: str, summary: Summary | None) -> Model:

@@ -45,7 +45,10 @@ def pictures(value: Any) -> Iterator[Picture]:
     if isinstance(value, Picture):
         yield value
     elif isinstance(value, tuple):
-        if value and not isinstance(value[0], str | int | float):
+        first = value[0] if value else None
+        if isinstance(first, tuple) and first and not isinstance(first[0], tuple) and not is_dataclass(first[0]):
+            return  # points, rows of a table: thousands of them, all alike
+        if isinstance(first, tuple) or is_dataclass(first):
             for part in value:
                 yield from pictures(part)
     elif is_dataclass(value):

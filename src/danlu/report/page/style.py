@@ -245,6 +245,7 @@ th.b,td.b{min-width:3rem;width:20%}
 .cm tbody th{padding-right:.375rem}
 .cm tbody bdi{max-width:5.5rem}
 .copies .im{width:3.5rem}
+td.t,tbody th.t{min-width:3.25rem}
 .w{min-width:5.5rem}
 .scores .b{display:none}
 .figures{gap:.75rem 2rem}
