@@ -20,8 +20,8 @@ from torch.utils.data import Dataset
 import danlu
 from danlu.data.columns import Columns
 from danlu.report.page.contents import Metric
-from danlu.showing import _over_linear
 from danlu.showing.samples import Gallery, picture
+from danlu.showing.verdict import over_linear
 from danlu.types import Field, Schema
 from pictures import photos
 
@@ -232,5 +232,5 @@ def test_the_range_test_and_the_peak_of_memory_are_shown() -> None:
 )
 def test_the_verdict_on_the_linear_model_follows_the_interval(better: Any, low: float, high: float, said: str) -> None:
     found = {"test/m_over_linear": (low + high) / 2, "test/m_over_linear_low": low, "test/m_over_linear_high": high}
-    english, chinese = _over_linear("m", Metric("m", 0.5, better=better, unit="%"), found)
+    english, chinese = over_linear("m", Metric("m", 0.5, better=better, unit="%"), found)
     assert said in english and "percentage points" in english and "个百分点" in chinese

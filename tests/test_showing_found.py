@@ -122,6 +122,29 @@ def test_the_verdict_is_three_sentences() -> None:
                 assert len(ends) == 1, said.text()
 
 
+class Partly(nn.Module):
+    """Answers some test rows with NaN."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        answer = self.linear(x)
+        return answer if self.training else answer.where(x[:, :1] < 1, torch.nan)
+
+
+@pytest.mark.parametrize("task", ["numbers", "classes"])
+def test_answers_that_are_no_numbers_are_told_first(task: str) -> None:
+    x = torch.randn(400, 3, generator=torch.Generator().manual_seed(0))
+    y = x @ torch.tensor([[1.0], [2.0], [3.0]]) if task == "numbers" else (x[:, 1] > 0).long()
+    model, loss = Partly(1 if task == "numbers" else 2), "MSELoss" if task == "numbers" else "CrossEntropyLoss"
+    page = page_of(danlu.train((x[:300], y[:300]), (x[300:], y[300:]), model=model, loss=loss, lr=0.01, epochs=1))
+    broken = int((x[300:, 0] >= 1).sum())
+    assert broken and f"{broken} of 100 answers are not numbers" in page and "no test part" not in page
+    assert "Nothing that danlu checks" not in page
+
+
 class Edges(nn.Module):
     """Pairs of rows by their numbers: a batch cannot be cut."""
 

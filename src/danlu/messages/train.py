@@ -256,11 +256,6 @@ SAYINGS: dict[str, Text] = {
         "A {model} model for {task}. Inputs: {inputs}. Trained with danlu.",
         "{model} 模型，任务：{task}。输入：{inputs}。用 danlu 训练。",
     ),
-    "card.task.classification": ("classification", "分类"),
-    "card.task.multilabel": ("multi-label classification", "多标签分类"),
-    "card.task.regression": ("regression", "回归"),
-    "card.task.multitask": ("several targets at once", "同时预测多个目标"),
-    "card.task.custom": ("a task of your own", "自定义任务"),
     "card.classes": ("{count} classes: {names}.", "共 {count} 类：{names}。"),
     "card.results": ("On {rows} test rows that training never saw:", "在训练从未见过的 {rows} 个测试样本上："),
     "card.head": (

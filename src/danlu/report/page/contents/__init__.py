@@ -15,6 +15,7 @@ from danlu.report.page.contents.tested import (
     Confusion,
     Curve,
     Importance,
+    Importances,
     LabelCounts,
     LabelError,
     Mistake,
@@ -38,9 +39,10 @@ from danlu.report.page.contents.trained import (
 
 __all__ = [
     "Attribution", "BadRow", "Bin", "Calibration", "Cell", "ClassBars", "ClassScore", "Confusion", "Curve", "Curves",
-    "Data", "Duplicate", "EpochPoint", "Fact", "FieldRow", "Finding", "Importance", "Interval", "LabelCounts",
-    "LabelError", "Layer", "Metric", "Mistake", "Model", "Page", "Part", "Picture", "RangeTest", "Reproduce", "Results",
-    "Sample", "Severity", "SliceRow", "Slices", "Target", "Text", "Unit", "Verdict", "Why",
+    "Data", "Duplicate", "EpochPoint", "Fact", "FieldRow", "Finding", "HeadScore", "Importance", "Importances",
+    "Interval", "LabelCounts", "LabelError", "Layer", "Metric", "Mistake", "Model", "Page", "Part", "Picture",
+    "RangeTest", "Reproduce", "Results", "Sample", "Severity", "SliceRow", "Slices", "Target", "Text", "Unit",
+    "Verdict", "Why",
 ]  # fmt: skip
 
 
@@ -60,14 +62,27 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class HeadScore:
+    """The main metric of one of several heads; ``trivial`` says what its trivial answer is."""
+
+    head: str
+    metric: Metric
+    trivial: Text = ""
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """``sentences``: how good, against what, can it be trusted. ``trivial``/``linear`` say what the baselines are."""
+    """``sentences``: how good, against what, can it be trusted. ``trivial``/``linear`` say what the baselines are.
+
+    One task has a ``headline``, several heads have a line each in ``heads``.
+    """
 
     sentences: tuple[Text, ...] = ()
     headline: Metric | None = None
     trivial: Text = ""  # "always the most frequent class"
     linear: Text = ""  # "logistic regression on the pixels"
     findings: tuple[Finding, ...] = ()
+    heads: tuple[HeadScore, ...] = ()
 
 
 # ---- model, to reproduce

@@ -169,6 +169,7 @@ class Attribution:
     heat: Picture
     truth: str = ""
     answer: str = ""
+    head: str = ""  # whose answer, where there are several
 
 
 @dataclass(frozen=True)
@@ -181,9 +182,16 @@ class Importance:
 
 
 @dataclass(frozen=True)
+class Importances:
+    """What the columns are worth to one head; ``metric``: what they are drops of."""
+
+    columns: tuple[Importance, ...]
+    metric: Text = ""
+    unit: Unit = ""
+
+
+@dataclass(frozen=True)
 class Why:
     attributions: tuple[Attribution, ...] = ()
     method: Text = ""  # how the attributions were made
-    importances: tuple[Importance, ...] = ()
-    metric: Text = ""  # the metric that the importances are drops of
-    unit: Unit = ""
+    importances: tuple[Importances, ...] = ()
