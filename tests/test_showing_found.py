@@ -19,11 +19,14 @@ from torch import Tensor, nn
 import danlu
 from danlu.data.columns import Columns
 from danlu.evaluate import Evaluation
-from danlu.messages import SAYINGS, set_language
+from danlu.messages import SAYINGS
 from danlu.report.page import Page, render
+from danlu.report.page.samples import tail
+from danlu.report.page.words import show
 from danlu.showing.retold import LEAST, retold
 from danlu.showing.samples import Gallery
 from danlu.showing.tested import mistakes_of, results_of
+from danlu.showing.texts import interval_of
 from danlu.showing.why import summary_of
 from danlu.types import Field, Schema
 from html_reader import read
@@ -234,9 +237,9 @@ def test_what_was_said_in_one_language_is_told_in_both(key: str) -> None:
         assert retold(pair[0])[0] == pair[0] and retold(pair[1])[1] == pair[1]
 
 
-def test_a_page_made_in_chinese_reads_in_english_too() -> None:
+def test_a_page_made_in_chinese_reads_in_english_too(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = pd.DataFrame({"a": np.arange(60) / 7, "c": ["x", "y", "z"] * 20, "y": ["n", "m"] * 30, "same": "k"})
-    set_language("zh")
+    monkeypatch.setenv("DANLU_LANG", "zh")
     page = read(danlu.train(frame, target="y", epochs=1, model="mlp").report().read_text(encoding="utf-8"))
     why = [row.children[-1] for row in page.all("table")[0].all("tr")[1:]]
     for cell in why:
@@ -248,3 +251,43 @@ def test_a_page_made_in_chinese_reads_in_english_too() -> None:
 def test_what_is_no_sentence_of_danlus_stays_as_it_is() -> None:
     for text in ("", "Private", "Q7: 1.5", "any user's own words, however long they may be: 3", "用户自己的话"):
         assert retold(text) == text
+
+
+# ---- words and figures
+
+
+def test_samples_of_numbers_show_theirs_in_the_users_unit() -> None:
+    frame = pd.DataFrame({"a": np.arange(200) / 7, "price": 50_000 + 1000.0 * np.arange(200)})
+    run = danlu.train(frame, target="price", epochs=1)
+    data = read(run.report().read_text(encoding="utf-8"))
+    (table,) = [t for t in data.all("table", "rows") if "Label" in t.text()][:1]
+    for row in table.all("tr")[1:]:
+        shown = float(row.children[1].text().replace(",", ""))
+        assert shown % 1000 == 0 and 50_000 <= shown < 250_000
+
+
+def test_an_interval_that_all_resamples_agree_on_is_none() -> None:
+    row = {"a": 1.0, "a_low": 1.0, "a_high": 1.0, "a_interval": "bootstrap of 1,000"}
+    assert interval_of(row, "a") is None
+    found = interval_of({**row, "a_low": 0.3, "a_interval": "bootstrap of 200"}, "a")
+    assert found is not None and found.kind == ("bootstrap of 200", "自助法 200 次")
+
+
+def test_the_card_is_written_in_words_and_readable_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0).normal(size=200)
+    frame = pd.DataFrame({"a": np.arange(200) / 7, "price": 50_000 + 1000.0 * (np.arange(200) + noise)})
+    monkeypatch.setenv("DANLU_LANG", "zh")
+    card = (danlu.train(frame, target="price", epochs=1).dir / "README.md").read_text("utf-8")
+    assert "任务：回归" in card and "| 均方根误差 |" in card
+    assert not re.search(r"\de[+-]?\d", card) and not re.search("regression|rmse", card.partition("# ")[2])
+
+
+def test_a_place_is_cut_at_the_beginning_of_a_word() -> None:
+    assert tail("t10k-images-idx3-ubyte.gz row 8914", 20) == "…ubyte.gz row 8914"
+    assert tail("469-bcf87b9f53ed.jpg", 20) == "469-bcf87b9f53ed.jpg"
+    assert len(tail("x" * 90, 20)) == 20
+
+
+def test_percentages_stay_in_a_line_and_chinese_has_no_blanks() -> None:
+    assert show(("95 % of 3", "准确率 为 95 %")).count("95\u202f%") == 2
+    assert "准确率为 95" in show(("a", "准确率 为 95 %")) and "macro-F1 为" in show(("a", "macro-F1 为"))
