@@ -239,7 +239,7 @@ SAYINGS: dict[str, Text] = {
     "page.layer.type": ("Type", "类型"),
     "page.layer.shape": ("Output", "输出形状"),
     "page.layer.parameters": ("Parameters", "参数量"),
-    "page.layer.flops": ("FLOPs", "FLOPs"),
+    "page.layer.flops": ("FLOPs", "计算量"),
     "page.versions": ("Versions", "版本"),
     "page.package": ("Package", "软件包"),
     "page.version": ("Version", "版本"),

@@ -155,4 +155,8 @@ def slices(found: Slices) -> str:
     said = sentences(*notes, found.note)
     note = f'<p class="note">{show(said, 800)}</p>' if any(said) else ""
     kinds = "ttnnnb" + "n" * trivial
-    return note + table(heads, rows, name=both("page.slices"), kinds=kinds) + shown_of(len(rows), len(found.rows))
+    return (
+        note
+        + table(heads, rows, name=both("page.slices"), kinds=kinds, look="scores")
+        + shown_of(len(rows), len(found.rows))
+    )

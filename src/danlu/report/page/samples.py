@@ -15,7 +15,7 @@ from danlu.report.page.words import escape, name, short, tr
 
 MIMES = ("image/png", "image/jpeg", "image/webp", "image/gif")
 MOST_COLUMNS = 12
-IN_TABLE = 30  # characters of a place in a table's first column
+IN_TABLE = 24  # characters of a place in a table's first column
 SMALL = 64  # pixels; smaller pictures are enlarged with hard edges
 
 
