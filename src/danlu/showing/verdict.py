@@ -166,5 +166,5 @@ def _apart(metric: c.Metric, value: float, *, signed: bool) -> str:
 
 
 def _figure(metric: c.Metric, value: float) -> str:
-    """As exact as the large number beside it."""
-    return words.value(value, metric.unit, words.decimals_for(metric.interval))
+    """As exact as the large number beside it; in letters that any terminal has."""
+    return words.value(value, metric.unit, words.decimals_for(metric.interval)).replace("\u202f", " ")
