@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, root_mean_squared_error
 from torch import nn
 
 import danlu
+from danlu.cli import main
 from danlu.models.heads import Heads
 from danlu.models.mixed import Mixed
 
@@ -126,5 +127,6 @@ def test_images_stored_in_the_table_itself_have_heads_too(tmp_path: Path) -> Non
     assert [f.kind for f in one.predictor.schema.inputs] == ["image"]
     assert one.history[-1]["metrics"] == other.history[-1]["metrics"]  # the same pictures, the same split
     answers = one.predict(str(tmp_path / "shop.parquet"))
+    assert main(["look", str(tmp_path / "shop.parquet"), "--target", "shade,price", "--quiet"]) == 0
     assert len(answers) == 90 and set(answers[0].heads) == {"shade", "price"}
     assert danlu.test(one.dir)["test/shade/accuracy"] == one.metrics["test/shade/accuracy"]

@@ -89,6 +89,7 @@ SAYINGS: dict[str, Text] = {
         "对与测试集同类的数据，可以在其区间之内采信；请看下面的备注。",
     ),
     "showing.doubt": ("Do not rely on it yet: {what}{more}.", "先别急着采信：{what}{more}。"),
+    "showing.doubt.head": ("Do not rely on {head} yet: {what}{more}.", "先别急着采信 {head}：{what}{more}。"),
     "showing.doubt.one_more": ("; one more warning below{of}", "；下面还有一条警告{of}"),
     "showing.doubt.more": ("; {count} more warnings below{of}", "；下面还有 {count} 条警告{of}"),
     "showing.doubt.of": (" ({heads})", "（{heads}）"),

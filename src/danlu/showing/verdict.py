@@ -156,7 +156,17 @@ def _trust(findings: Sequence[c.Finding], heads: Sequence[str]) -> c.Text:
         names = list(dict.fromkeys(head for _, head in loud[1:] if head))
         of = told("showing.doubt.of", heads=_few(names)) if names else ""
         more = told("showing.doubt.more" if len(loud) > 2 else "showing.doubt.one_more", count=len(loud) - 1, of=of)
-    return told("showing.doubt", what=loud[0][0].what, more=more)
+    first, head = loud[0]
+    if head:
+        return told("showing.doubt.head", head=head, what=_without(head, first.what), more=more)
+    return told("showing.doubt", what=first.what, more=more)
+
+
+def _without(head: str, what: c.Text) -> c.Text:
+    """A finding's text without the name of its head in front."""
+    prefix = told("line.of_heads", heads=head, text="")
+    texts, starts = ((t if isinstance(t, tuple) else (t, t)) for t in (what, prefix))
+    return texts[0].removeprefix(starts[0]), texts[1].removeprefix(starts[1])
 
 
 def _apart(metric: c.Metric, value: float, *, signed: bool) -> str:
