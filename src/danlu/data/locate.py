@@ -15,6 +15,7 @@ import pyarrow as pa
 from danlu.data.cells import flat, is_text, to_labels
 from danlu.data.images import is_image
 from danlu.data.profile import Profile
+from danlu.data.stored import StoredImage
 from danlu.data.table import Table
 from danlu.data.user import spread
 from danlu.errors import DanluError, nearest
@@ -249,8 +250,11 @@ def image_paths(table: Table, name: str) -> tuple[list[Any], dict[int, str]]:
 
 
 def _as_picture(value: Any) -> Any:
-    """A cell that is an image: Pillow's as it is, an array (H, W[, C]) or (C, H, W) as Pillow's, a text as a path."""
-    if value is None or hasattr(value, "getbands"):
+    """A cell as an image: Pillow's and the table's own as they are, a text as a path, an array as Pillow's.
+
+    Arrays are (H, W[, C]) or (C, H, W).
+    """
+    if value is None or isinstance(value, StoredImage) or hasattr(value, "getbands"):
         return value
     if isinstance(value, str | Path):
         return Path(value)

@@ -18,7 +18,7 @@ from danlu.data.images import is_image, threaded
 from danlu.data.inputs import as_tensor
 from danlu.data.kinds import is_table
 from danlu.data.paths import resolved
-from danlu.data.places import existing, table_files
+from danlu.data.places import existing, is_table_file, table_files
 from danlu.data.prepare import prepare
 from danlu.data.rawitems import Item, as_bad, expanded, find_items
 from danlu.data.seeded import uneven
@@ -69,16 +69,32 @@ def raw_batches(
         inputs = inputs[0]  # one word of a command line
         if is_reference(inputs):
             return raw_batches(schema, inputs, batch_size=batch_size, max_pixels=max_pixels)
+    if isinstance(inputs, (str, Path)) and (Path(inputs).expanduser() / "dataset_dict.json").is_file():
+        from danlu.data.hub import saved_test
+
+        inputs = saved_test(Path(inputs).expanduser())
     if is_hub_dict(inputs):
         inputs = next(inputs[name] for name in ("test", *inputs) if name in inputs)
     if schema.origin == "table" and not (schema.layout == "image" and _are_images(inputs)):
         return _tables(schema, inputs, batch_size, max_pixels)
     if schema.origin == "dataset":
         return _samples(schema, inputs, batch_size, collate)
+    if schema.inputs[0].kind == "image" and _is_table(inputs):  # the model was trained on no table
+        from danlu.data.as_table import images_of
+
+        if (found := images_of(schema, inputs)) is not None:
+            return _tables(*found, batch_size, max_pixels)
     return _items(schema, inputs, batch_size, max_pixels)
 
 
 # ---- tables
+
+
+def _is_table(inputs: Any) -> bool:
+    """Whether rows of a table are given, be it by the name of their file."""
+    if isinstance(inputs, (str, Path)):
+        return is_table_file(Path(inputs).expanduser())
+    return is_hub_table(inputs) or is_table(inputs)
 
 
 def _are_images(inputs: Any) -> bool:
@@ -189,7 +205,7 @@ def _are_paths(values: Sequence[Any]) -> bool:
 def _items(schema: Schema, inputs: Any, batch_size: int, max_pixels: int) -> Iterator[RawBatch]:
     """Rows of files, images and arrays: a stretch of ``batch_size`` is decoded by threads, then prepared."""
     ready = prepare(schema)
-    found = find_items(schema, _pictures(inputs), max_pixels, alone=True)
+    found = find_items(schema, inputs, max_pixels, alone=True)
     rows = (row for item in found for row in (item.pieces(batch_size) if isinstance(item, Item) else [item]))
     while stretch := _stretch(rows, batch_size):
         made = threaded(_made, stretch) if len(stretch) > 1 else [_made(stretch[0])]
@@ -198,20 +214,6 @@ def _items(schema: Schema, inputs: Any, batch_size: int, max_pixels: int) -> Ite
         keys = tuple(k for keys, _ in good for k in keys)
         tensors = tuple(torch.cat(parts) for parts in zip(*(t for _, t in good)))
         yield RawBatch(keys, (tensors if ready is None else ready(tensors)) if keys else None, bad)
-
-
-def _pictures(inputs: Any) -> Any:
-    """The images of a table that holds some, or of such files; anything else as it is."""
-    folder = Path(inputs) if isinstance(inputs, (str, Path)) else None
-    stored = folder is not None and ((folder / "state.json").is_file() or folder.suffix in (".parquet", ".arrow"))
-    if not (stored or is_hub_table(inputs) or is_table(inputs)):
-        return inputs
-    from danlu.data.pictures import image_column, stored_images
-    from danlu.data.table import read_table
-
-    table = read_table(inputs, Settings())
-    name = image_column(table.columns)
-    return inputs if name is None else list(stored_images(table, name))
 
 
 def _stretch(rows: Iterator[Item | Bad], size: int) -> list[Item | Bad]:
