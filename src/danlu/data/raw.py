@@ -255,7 +255,7 @@ def _samples(schema: Schema, inputs: Any, batch_size: int, collate: Collate) -> 
             piece = tuple(t[start : start + batch_size] for t in tensors)
             yield RawBatch(tuple(f"row {start + i}" for i in range(len(piece[0]))), piece)
         return
-    rows = _dataset_rows(inputs)
+    rows = _dataset_rows([inputs] if _is_sample(schema, inputs) else inputs)
     while stretch := list(itertools.islice(rows, batch_size)):
         good = [(k, v) for k, v in stretch if not isinstance(v, Bad)]
         bad = tuple(v for _, v in stretch if isinstance(v, Bad))
@@ -287,6 +287,15 @@ def _array_file(path: Path) -> Any:
 
 def _is_tensor(value: Any) -> bool:
     return isinstance(value, (Tensor, np.ndarray))
+
+
+def _is_sample(schema: Schema, value: Any) -> bool:
+    """Whether a tuple is one sample with its target, as ``dataset[0]`` gives it, and not several inputs."""
+    shapes = [f.shape for f in schema.inputs]
+    if not isinstance(value, tuple) or len(value) != len(shapes) + 1 or not all(map(_is_tensor, value[:-1])):
+        return False
+    last = tuple(value[-1].shape) if _is_tensor(value[-1]) else None
+    return [tuple(v.shape) for v in value[:-1]] == shapes and last != shapes[-1]
 
 
 def _dataset_rows(inputs: Any) -> Iterator[tuple[str, Any]]:

@@ -240,6 +240,14 @@ ERRORS: dict[str, ErrorText] = {
             "；如果列表是别的意思：DataLoader(dataset, collate_fn=…)",
         ),
     ),
+    "DL187": (
+        ("targets beside arrays are a dict: {names}", "数组旁边的目标是字典：{names}"),
+        (
+            "an array has one target a row; several by their names stand in samples, or in the columns of a table",
+            "数组每一行只有一个目标；按名字给出的多个目标要放在样本里，或是表格的几列",
+        ),
+        ("{line}", "{line}"),
+    ),
     "DL189": (
         ("len() of your {type} does not work", "对你的 {type} 求 len() 失败了"),
         ("{reason}", "{reason}"),

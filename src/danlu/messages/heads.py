@@ -45,6 +45,18 @@ ERRORS: dict[str, ErrorText] = {
 }
 
 SAYINGS: dict[str, Text] = {
+    "heads.one": (
+        "return x, y[{key!r}]   # in __getitem__: the one target itself",
+        "return x, y[{key!r}]   # 在 __getitem__ 里：只有一个目标时直接返回它",
+    ),
+    "heads.forward": (
+        "return {{{parts}}}   # in forward: an output for each target",
+        "return {{{parts}}}   # 在 forward 里：每个目标一个输出",
+    ),
+    "heads.losses": (
+        "with several outputs give a dict: loss={{'a': 'CrossEntropyLoss', 'b': ('MSELoss', 0.5)}}",
+        "模型有多个输出时请给字典：loss={{'a': 'CrossEntropyLoss', 'b': ('MSELoss', 0.5)}}",
+    ),
     "heads.not.metrics": ("metrics of your own", "自己的指标"),
     "heads.not.images": ("columns of image files", "图片文件列"),
     "table.task.heads": (
