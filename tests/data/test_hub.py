@@ -403,6 +403,31 @@ def test_a_model_of_a_folder_is_tested_on_and_answers_for_a_table_of_images(how:
     assert tested["test/rows"] == 90 and tested["test/accuracy"] == pytest.approx(right / 90)
 
 
+@pytest.mark.parametrize("task", ["classification", "regression", "multilabel"])
+def test_a_model_of_arrays_is_tested_on_and_answers_for_a_table_of_images(task: str, workdir: Path) -> None:
+    weights = [i % 7 + 0.25 for i in range(90)]
+    tags = [["a"], ["b", "c"], []] * 30
+    dataset = pictures(90, weight=weights, tags=tags)
+    dataset = dataset.cast_column("label", hub.ClassLabel(names=["0", "1", "2"]))
+    pixels = np.stack([np.asarray(row["image"]) for row in dataset])
+    column = {"classification": "label", "regression": "weight", "multilabel": "tags"}[task]
+    y: Any = {"label": np.arange(90) % 3, "weight": np.array(weights), "tags": tags}[column]
+    run = danlu.train((pixels, y), epochs=2, model="cnn", run="r", device="cpu")
+    rest = [c for c in ("label", "weight", "tags") if c != column]
+    dataset.remove_columns(rest).to_parquet("t.parquet")
+    answers, tested = run.predict("t.parquet"), danlu.test("r", "t.parquet")
+    assert [a.scores for a in answers] == [a.scores for a in run.predict(pixels)]
+    assert tested["test/rows"] == 90
+    if task == "classification":
+        assert tested["test/accuracy"] == pytest.approx(np.mean([a.label == str(i % 3) for i, a in enumerate(answers)]))
+    elif task == "regression":
+        wrong = np.array([float(a.value) for a in answers]) - np.array(weights)
+        assert tested["test/rmse"] == pytest.approx(float(np.sqrt((wrong**2).mean())), rel=1e-5)
+    else:
+        found = np.array([[(a.scores[c] > 0.5) == (c in row) for c in "abc"] for a, row in zip(answers, tags)])
+        assert tested["test/exact_match"] == pytest.approx(found.all(1).mean())
+
+
 def test_metadata_of_others_is_no_feature() -> None:
     import pyarrow as pa
 

@@ -41,8 +41,9 @@ def as_table(schema: Schema, table: Table, settings: Settings | None) -> Schema 
             return None
         if target.kind == "category" and target.dtype != "int64":  # a user's own loss wants them in another form
             return None
-        name = target.name
-        if name not in table.names:
+        others = [name for name in table.names if name not in found]
+        name = target.name if target.name in others else others[0] if len(others) == 1 else ""
+        if not name:
             (name, *_), _ = find_target(table, settings, profiles, tuple(found))
         fields = (*fields, replace(target, name=name))
     return Schema(fields, schema.task, "image", "table")
