@@ -63,11 +63,11 @@ def image_columns(table: Table, profiles: Mapping[str, Profile], left_out: Seque
             continue
         if _share(bool(_URL.match(c)) for c in some) > 0.5:
             if _NAMED.search(name) or _share(is_image(Path(c.partition("?")[0])) for c in some) > 0.5:
-                failed.append(DanluError("DL133", where=table.path, column=name, cell=some[0]))
+                failed.append(_address(table, name, some[0], say("pictures.instead", column=name)))
         elif _share(is_image(Path(_slashes(c))) for c in some) > 0.9:
             located = locate(table, name)
             if located is None:
-                failed.append(nothing_found(table, name, some[0]))
+                failed.append(nothing_found(table, name, some[0], say("pictures.instead", column=name)))
             else:
                 found[name] = _why(table, located, texts(table, name)[1])
         elif _may_lack_suffix(name, profiles[name], first=name == table.names[0]):
@@ -87,9 +87,15 @@ def unfound(name: str, table: Table) -> str:
     return ""
 
 
-def nothing_found(table: Table, name: str, cell: str) -> DanluError:
+def nothing_found(table: Table, name: str, cell: str, instead: str = "") -> DanluError:
+    """``instead``: what else could be done, where the model does not need the column yet."""
     folder = _folder(table)
-    return DanluError("DL135", where=table.path, column=name, cell=cell, path=folder / _slashes(cell), folder=folder)
+    facts = {"cell": cell, "path": folder / _slashes(cell), "folder": folder, "instead": instead}
+    return DanluError("DL135", where=table.path, column=name, **facts)
+
+
+def _address(table: Table, name: str, cell: str, instead: str = "") -> DanluError:
+    return DanluError("DL133", where=table.path, column=name, cell=cell, instead=instead)
 
 
 def a_few(table: Table, name: str) -> list[str]:
@@ -231,7 +237,7 @@ def image_paths(table: Table, name: str) -> tuple[list[Any], dict[int, str]]:
         return given, {i: say("pictures.empty", column=name) for i, v in enumerate(given) if v is None}
     cells, present = texts(table, name)
     if present and sum(bool(_URL.match(c)) for c in present) > 0.5 * len(present):
-        raise DanluError("DL133", where=table.path, column=name, cell=present[0])
+        raise _address(table, name, present[0])
     located = locate(table, name)
     if located is None:
         if present:

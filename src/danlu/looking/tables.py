@@ -30,7 +30,8 @@ def columns_of(table: Table, fields: Sequence[Field]) -> tuple[tuple[Column, ...
             out.append(Column(f.name, f.kind, f.role, f.why))
             continue
         kind = "date" if p.kind == "date" else f.kind
-        values = _values(flat(table.columns.column(f.name)), p, f.kind)
+        stored = f.name in table.images  # what stands in their place is no value
+        values: Text = "" if stored else _values(flat(table.columns.column(f.name)), p, f.kind)
         out.append(Column(f.name, kind, f.role, f.why, p.missing, p.distinct or None, values))
     return tuple(out), profiles
 

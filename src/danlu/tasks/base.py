@@ -108,7 +108,7 @@ def _with_one_each(output: Any, target: Any) -> str:
     keys: list[Any] = list(target) if isinstance(target, dict) else []
     keys = list(range(len(target))) if isinstance(target, (tuple, list)) else keys
     if len(keys) == 1:
-        return say("heads.one", key=keys[0])
+        return say("heads.entry", key=keys[0])
     if len(keys) > 1 and isinstance(output, Tensor):
         names = keys if isinstance(target, dict) else [f"y{k}" for k in keys]
         return say("heads.forward", parts=", ".join(f"{name!r}: …" for name in names))
