@@ -21,7 +21,7 @@ TAGS = {
 
 def model_card(name: str, schema: Schema, config: Mapping[str, Any], results: Mapping[str, float]) -> str:
     """What the model is, how good it is with intervals beside the baseline, and how to use it."""
-    tag = TAGS.get((schema.task, schema.origin), "other")
+    tag = TAGS.get((schema.task, "images" if _only_images(schema) else schema.origin), "other")
     front = ["---", "library_name: danlu", f"pipeline_tag: {tag}", f"language: {language()}", "---", ""]
     model = config["model"].get("name") or config["model"].get("class", "?")
     inputs = [f.name for f in schema.inputs]
@@ -71,6 +71,11 @@ def row(results: Mapping[str, float], key: str) -> str:
 
 
 def example(schema: Schema) -> str:
-    if schema.origin == "table":
-        return '"new.csv"'
-    return '"photo.jpg"' if schema.origin in ("images", "idx") else "x"
+    if schema.origin in ("images", "idx") or _only_images(schema):
+        return '"photo.jpg"'
+    return '"new.csv"' if schema.origin == "table" else "x"
+
+
+def _only_images(schema: Schema) -> bool:
+    """Whether a table of nothing but images was trained on: its model takes them as one of a folder does."""
+    return schema.origin == "table" and schema.layout == "image"
