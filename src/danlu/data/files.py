@@ -17,7 +17,7 @@ from torch import Tensor
 
 from danlu.data.arrays import check_limit, split_choice
 from danlu.data.columns import Columns
-from danlu.data.images import ImageFiles, StoredImage, decode, decode_all, read_header, threaded
+from danlu.data.images import ImageFiles, decode, decode_all, read_header, threaded
 from danlu.data.prepare import byte_statistics, prepare
 from danlu.data.split import TEST_SHARE, VAL_SHARE, split
 from danlu.data.user import spread
@@ -38,7 +38,7 @@ MEMORY_SHARE = 0.25  # of the free memory that decoded images may take
 class Files:
     """A part's image files, and the class of each."""
 
-    paths: tuple[Path | StoredImage, ...]
+    paths: tuple[Path, ...]
     classes: tuple[str, ...]
 
     def take(self, rows: Tensor) -> Files:
@@ -60,7 +60,7 @@ class Opened:
 class PathNames:
     """Row number to path; a class, so that it travels to worker processes."""
 
-    paths: tuple[Path | StoredImage, ...]
+    paths: tuple[Path, ...]
 
     def __call__(self, row: int) -> str:
         return str(self.paths[row])
@@ -113,7 +113,7 @@ def decode_parts(
     return decoded, []
 
 
-def _refuse_unopened(paths: Sequence[Path | StoredImage], shape: tuple[int, ...], settings: Settings) -> None:
+def _refuse_unopened(paths: Sequence[Path], shape: tuple[int, ...], settings: Settings) -> None:
     """Files that are no images are told before training; one whose header is sound but not its pixels, when read."""
     for path, header in zip(paths, threaded(read_header, paths), strict=True):
         if header is None:
@@ -206,8 +206,11 @@ def _with_split(given: Mapping[str, Files], settings: Settings) -> tuple[dict[st
     return parts, [split_choice(*(len(r) for r in rows), stratified=True)]
 
 
-def file_content(paths: tuple[Path | StoredImage, ...]) -> Tensor:
-    """Equal numbers for files of equal bytes (N,) int64; only files of equal size are read."""
+def file_content(paths: Sequence[Any]) -> Tensor:
+    """Equal numbers for files of equal bytes (N,) int64; only files of equal size are read.
+
+    ``paths`` are paths, or images inside a table: see ``stored.StoredImage``.
+    """
     sizes = [_size(p) for p in paths]
     often = {size for size, count in Counter(sizes).items() if count > 1}
 
@@ -218,14 +221,14 @@ def file_content(paths: tuple[Path | StoredImage, ...]) -> Tensor:
     return torch.tensor([numbers.setdefault(k, len(numbers)) for k in threaded(key, range(len(paths)))])
 
 
-def _size(path: Path | StoredImage) -> int:
+def _size(path: Any) -> int:
     try:
-        return len(path.read_bytes()) if isinstance(path, StoredImage) else path.stat().st_size
+        return int(path.stat().st_size if isinstance(path, Path) else path.length())
     except OSError:  # a broken link; decoding will name it
         return -1
 
 
-def _digest(path: Path | StoredImage) -> Any:
+def _digest(path: Any) -> Any:
     try:
         return hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
     except OSError:
