@@ -35,6 +35,8 @@ class Loader:
     ``seed=None`` takes one draw from ``generator`` (or torch's global generator) when it is first needed.
     Rows held in memory (``Columns``, ``TensorDataset``, a ``Subset`` of them, with torch's own collate) are gathered
     by the batch; all else is read by torch's DataLoader, with the same batches for any number of workers.
+    ``cache="auto"`` keeps what is the same every time of a map-style dataset's samples, where that is proven; ``way``
+    tells.
     ``fixed = True`` repeats one epoch: evaluation then sees the same order and draws on every pass.
     """
 
@@ -194,7 +196,10 @@ class Loader:
         return rows
 
     def way(self) -> tuple[str, str]:
-        """How samples are read, and why, in words: kept after they were made once, or made every time."""
+        """How samples are read, and why, in words: kept after they were made once, or made every time.
+
+        Known once the first pass has begun; until then, and for rows in memory anyway, two empty texts.
+        """
         if self._samples is None:
             return "", ""
         memo, refusal = self._samples.memo, self._samples.refusal

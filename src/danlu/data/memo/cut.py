@@ -192,7 +192,7 @@ def callables(dataset: Any, way: Place = ()) -> Iterator[tuple[Place, Callable[.
 
 
 def replaced(dataset: Any, others: dict[Place, Any]) -> Any:
-    """A shallow copy with other callables at the given places; datasets on the way are copied too, nothing else."""
+    """A shallow copy with other callables at the given places; datasets on the way are copied, nothing else."""
     if not others:
         return dataset
     twin = copy.copy(dataset)
