@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -205,3 +207,12 @@ def test_a_stream_has_no_counts() -> None:
 
     found = found_in(Stream())
     assert found.rows == {} and found.counts == ()
+
+
+def test_a_table_is_looked_at_without_importing_what_it_does_not_need(penguins: Path, workdir: Path) -> None:
+    program = "import sys\nfrom danlu.cli import main\nmain(['look', sys.argv[1], '--target', 'species'])"
+    program += "\nprint('\\0', *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program, str(penguins)], capture_output=True, text=True, timeout=120)
+    imported = set(done.stdout.rpartition("\0")[2].split())
+    assert "344" in done.stdout and "pyarrow" in imported, done.stdout + done.stderr
+    assert imported & {"pandas", "triton", "torch._dynamo", "torchvision", "sklearn", "polars", "datasets"} == set()

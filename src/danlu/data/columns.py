@@ -109,6 +109,7 @@ class Data:
     held_out: dict[str, dict[str, Any]] = field(default_factory=dict)  # the same of his "val" and "test" DataLoaders
     labels: dict[str, Any] = field(default_factory=dict)  # part -> the labels its dataset carries, an ndarray (N,)
     path: str | None = None  # None when made from Python objects: such a run resumes from its script
+    table: Any = None  # the Table the rows were made from, with all its cells, for those who look; training drops it
 
     def targets(self, part: str, head: str = "") -> Tensor | None:
         """All targets of a part as batches have them, (N, …): held in memory, or carried by its dataset as numbers.

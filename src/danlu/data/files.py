@@ -17,7 +17,7 @@ from torch import Tensor
 
 from danlu.data.arrays import check_limit, split_choice
 from danlu.data.columns import Columns
-from danlu.data.images import ImageFiles, StoredImage, decode, decode_all, read_header, threaded
+from danlu.data.images import Header, ImageFiles, StoredImage, decode, decode_all, read_header, threaded
 from danlu.data.prepare import byte_statistics, prepare
 from danlu.data.split import TEST_SHARE, VAL_SHARE, split
 from danlu.data.user import spread
@@ -170,7 +170,11 @@ def _statistics(
 def image_shape(paths: Sequence[Any], settings: Settings) -> tuple[tuple[int, int, int], list[Choice]]:
     """(C, H, W) the model will see, by the headers of up to ``LOOKED_AT`` files, and why."""
     looked = [paths[i] for i in spread(len(paths), LOOKED_AT)]
-    headers = [h for h in threaded(read_header, looked) if h is not None]
+    return shape_of([h for h in threaded(read_header, looked) if h is not None], settings)
+
+
+def shape_of(headers: Sequence[Header], settings: Settings) -> tuple[tuple[int, int, int], list[Choice]]:
+    """The same, by the headers that could be read."""
     channels = 1 if headers and all(h.grey for h in headers) else 3
     sizes = Counter((h.height, h.width) for h in headers)
     if settings.size is not None:
@@ -210,12 +214,10 @@ def file_content(paths: tuple[Path | StoredImage, ...]) -> Tensor:
     """Equal numbers for files of equal bytes (N,) int64; only files of equal size are read."""
     sizes = [_size(p) for p in paths]
     often = {size for size, count in Counter(sizes).items() if count > 1}
-
-    def key(i: int) -> tuple[int, Any]:
-        return sizes[i], _digest(paths[i]) if sizes[i] in often else b""
-
+    shared = [i for i, size in enumerate(sizes) if size in often]
+    digests = dict(zip(shared, threaded(lambda i: digest(paths[i]), shared), strict=True))
     numbers: dict[tuple[int, Any], int] = {}
-    return torch.tensor([numbers.setdefault(k, len(numbers)) for k in threaded(key, range(len(paths)))])
+    return torch.tensor([numbers.setdefault((s, digests.get(i)), len(numbers)) for i, s in enumerate(sizes)])
 
 
 def _size(path: Path | StoredImage) -> int:
@@ -225,7 +227,8 @@ def _size(path: Path | StoredImage) -> int:
         return -1
 
 
-def _digest(path: Path | StoredImage) -> Any:
+def digest(path: Path | StoredImage) -> Any:
+    """The same for files of equal bytes, and only for them."""
     try:
         return hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
     except OSError:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from danlu.data.cells import GLANCE, TARGET_NAMES, decimal_commas, flat, is_text, to_numbers
 from danlu.data.locate import image_columns, unfound
-from danlu.data.profile import Profile, profile
+from danlu.data.profile import Profile
 from danlu.data.table import Table
 from danlu.data.table_task import DATE, decide_task
 from danlu.errors import DanluError, did_you_mean, nearest
@@ -28,7 +28,7 @@ _ID = re.compile(
 def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName, tuple[Choice, ...]]:
     """The fields in the table's order, the task, and what was decided. Statistics come later, from training rows."""
     columns = {name: flat(table.columns.column(name)) for name in table.names}
-    profiles = {name: profile(column) for name, column in columns.items()}
+    profiles = table.profiles
     ignored = named_columns(settings.ignore, table, profiles, "--ignore")
     asked = named_columns(settings.target, table, profiles, "--target")
     images = image_columns(table, profiles, (*ignored, *asked))
@@ -71,7 +71,7 @@ def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName
 def infer_target(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName, tuple[Choice, ...]]:
     """The target's fields and the task alone, for rows whose input is no column of the table."""
     columns = {name: flat(table.columns.column(name)) for name in table.names}
-    profiles = {name: profile(column) for name, column in columns.items()}
+    profiles = table.profiles
     ignored = named_columns(settings.ignore, table, profiles, "--ignore")
     targets, why = _find_target(table, settings, profiles, ignored)
     task, why_task, fields = decide_task(columns, profiles, targets, why, settings, table.path)
@@ -229,5 +229,4 @@ def _some(names: Sequence[str], most: int = 8) -> str:
 
 def without_target(table: Table) -> tuple[Field, ...]:
     """What each column would be as an input: for a table of which nobody has said yet what is to be predicted."""
-    profiles = {name: profile(flat(table.columns.column(name))) for name in table.names}
-    return tuple(_input(name, p, first=name == table.names[0]) for name, p in profiles.items())
+    return tuple(_input(name, p, first=name == table.names[0]) for name, p in table.profiles.items())

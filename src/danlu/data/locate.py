@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from danlu.data import arrow
 from danlu.data.cells import flat, is_text, to_labels
 from danlu.data.images import is_image
 from danlu.data.profile import Profile
@@ -94,7 +95,7 @@ def nothing_found(table: Table, name: str, cell: str) -> DanluError:
 def a_few(table: Table, name: str) -> list[str]:
     """Some of a column's cells that are not empty, from its whole length; not all become Python texts for it."""
     column = flat(table.columns.column(name))
-    rows = pa.array(spread(len(column), MANY * LOOKED_AT), pa.int64())
+    rows = arrow.numbers(np.array(spread(len(column), MANY * LOOKED_AT), dtype=np.int64))
     cells = _texts(column.take(rows))[1] or _texts(column)[1]
     return [cells[i] for i in spread(len(cells), LOOKED_AT)]
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from danlu.data import arrow
 from danlu.data.arrays import Arrays, check_limit, encode, open_arrays, some
 from danlu.data.cells import flat
 from danlu.data.columns import Data
@@ -93,7 +94,7 @@ def _read(fields: tuple[Field, ...], table: Table, name: str, part: str, setting
 def _files(fields: tuple[Field, ...], read: Read) -> Files:
     images, cells = read
     kept = np.flatnonzero(cells.ok).tolist()
-    labels = cells.labels[fields[0].name].filter(pa.array(cells.ok)).to_pylist()
+    labels = cells.labels[fields[0].name].filter(arrow.flags(cells.ok)).to_pylist()
     return Files(tuple(images[i] for i in kept), tuple(labels))
 
 

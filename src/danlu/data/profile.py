@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from danlu.data import arrow
 from danlu.data.cells import is_list, is_text, looks_dated, looks_numeric, to_days, to_numbers
 
 
@@ -54,18 +55,18 @@ def profile(column: pa.Array) -> Profile:
         return Profile("number", rows, rows - len(seen), len(np.unique(seen)), whole, counting, examples=examples)
     if not is_text(column):
         return Profile("other", rows, column.null_count, 0, examples=str(kind))
-    cells = column.filter(pc.not_equal(column, "")).drop_null()
+    cells = column.filter(pc.not_equal(column, arrow.EMPTY)).drop_null()
     if not len(cells):
         return Profile("text", rows, rows, 0)
     lengths = pc.utf8_length(cells)
-    words = pc.add(pc.count_substring_regex(cells, r"\s+"), 1)
+    spaces = pc.count_substring_regex(cells, r"\s+")
     return Profile(
         "text",
         rows,
         rows - len(cells),
         len(cells.unique()),
         length=float(pc.mean(lengths).as_py()),
-        words=float(pc.mean(words).as_py()),
+        words=float(pc.mean(spaces).as_py()) + 1,
         longest=int(pc.max(lengths).as_py()),
         examples=examples,
     )

@@ -116,7 +116,7 @@ def _of_columns(asked: Asked, table: Table, error: DanluError) -> FoundData:
     from danlu.looking.tables import columns_of
 
     source = _source(asked.data)
-    columns, _ = columns_of(table, without_target(table))
+    columns = columns_of(table, without_target(table))
     bad = tuple(table.bad)
     name = Path(table.path).name.partition(".")[0] or "table"
     fix = _commands(asked, source, len(bad), len(table) + len(bad), target=error.code == "DL111")
@@ -133,7 +133,7 @@ def _found(
     rows = {name: len(part) for name, part in parts.items() if part is not None and hasattr(part, "__len__")}
     made, broken = _samples(data, rows, whole=whole)
     bad = pictures.bad if pictures is not None else (*data.bad, *broken)
-    columns, ids = _columns(asked, data)
+    columns, ids = _columns(data)
     targets = {name: None if schema.heads else data.targets(name) for name in rows}
     copies = copies_in(data, pictures, targets)
     left_out = 0 if pictures is not None else len(data.bad)  # the others are still counted in their parts
@@ -172,16 +172,14 @@ def _loudness(finding: Doubt | DanluError) -> int:
 # ---- what is in it
 
 
-def _columns(asked: Asked, data: Data) -> tuple[tuple[Column, ...], list[str]]:
+def _columns(data: Data) -> tuple[tuple[Column, ...], list[str]]:
     """What each column holds, and which of them look like ids."""
-    lenient = replace(asked.settings, on_bad="skip", bad_limit=1.0)
-    table = _table(asked.data, lenient) if data.schema.origin == "table" else None
-    if table is None:
+    if data.table is None:
         return _elements(data), []
     from danlu.looking.tables import columns_of, like_ids
 
-    columns, profiles = columns_of(table, data.schema.fields)
-    return columns, like_ids(columns, profiles)
+    columns = columns_of(data.table, data.schema.fields)
+    return columns, like_ids(columns, data.table.profiles)
 
 
 def _elements(data: Data) -> tuple[Column, ...]:

@@ -18,11 +18,11 @@ SAYINGS: dict[str, Text] = {
         "这次训练没有测试集：好坏无从说起。",
     ),
     "showing.good": (
-        "On {rows} test rows that training never saw, {metric} is {value} (95 % interval {low} to {high}).",
+        "On {rows} test {rows:row|rows} that training never saw, {metric} is {value} (95 % interval {low} to {high}).",
         "在训练从未见过的 {rows} 个测试样本上，{metric}为 {value}（95 % 区间 {low} 至 {high}）。",
     ),
     "showing.good_alone": (
-        "On {rows} test rows that training never saw, {metric} is {value}.",
+        "On {rows} test {rows:row|rows} that training never saw, {metric} is {value}.",
         "在训练从未见过的 {rows} 个测试样本上，{metric}为 {value}。",
     ),
     "showing.against.trivial_linear": (
