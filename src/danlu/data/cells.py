@@ -225,7 +225,9 @@ def _listed(column: pa.Array) -> list[list[str] | None]:
     lengths = arrow.values(pc.fill_null(pc.list_value_length(column), arrow.NONE))
     offsets = arrow.numbers(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
     gone = pc.is_null(column) if column.null_count else None
-    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, names, mask=gone), arrow.one(_BETWEEN)).dictionary_encode()
+    joined = pc.binary_join(
+        pa.ListArray.from_arrays(offsets, names, mask=gone), arrow.one(_BETWEEN)
+    ).dictionary_encode()
     known = [[part for part in text.split(_BETWEEN) if part] for text in joined.dictionary.to_pylist()]
     return [None if code is None else known[code] for code in joined.indices.to_pylist()]
 

@@ -172,8 +172,8 @@ def to_tensors(schema: Schema, cells: Cells, *, with_target: bool) -> tuple[Tens
     numbers = [_standard(f, cells.numbers[f.name][rows]) for f in schema.inputs if f.kind == "number"]
     codes = [_codes(cells.labels[f.name], f.classes)[rows] + 1 for f in schema.inputs if f.kind == "category"]
     out = (
-        _stack([torch.from_numpy(v.astype(np.float32)) for v in numbers], len(rows), torch.float32),
-        _stack([torch.from_numpy(c) for c in codes], len(rows), torch.int64),
+        _stack([v.astype(np.float32) for v in numbers], len(rows), torch.float32),
+        _stack(codes, len(rows), torch.int64),
     )
     if not with_target:
         return out
@@ -181,8 +181,8 @@ def to_tensors(schema: Schema, cells: Cells, *, with_target: bool) -> tuple[Tens
     return (*out, *(_target(one, cells, rows) for one in each))
 
 
-def _stack(columns: list[Tensor], rows: int, dtype: torch.dtype) -> Tensor:
-    return torch.stack(columns, 1) if columns else torch.empty(rows, 0, dtype=dtype)
+def _stack(columns: list[np.ndarray], rows: int, dtype: torch.dtype) -> Tensor:
+    return torch.from_numpy(np.stack(columns, 1)) if columns else torch.empty(rows, 0, dtype=dtype)
 
 
 def _standard(f: Field, values: np.ndarray) -> np.ndarray:

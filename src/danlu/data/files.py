@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from danlu.data.arrays import check_limit, split_choice
 from danlu.data.columns import Columns
-from danlu.data.images import Header, ImageFiles, StoredImage, decode, decode_all, read_header, threaded
+from danlu.data.images import Header, ImageFiles, StoredImage, decode, decode_all, opened, read_header, threaded
 from danlu.data.prepare import byte_statistics, prepare
 from danlu.data.split import TEST_SHARE, VAL_SHARE, split
 from danlu.data.user import spread
@@ -38,12 +38,12 @@ MEMORY_SHARE = 0.25  # of the free memory that decoded images may take
 class Files:
     """A part's image files, and the class of each."""
 
-    paths: tuple[Path | StoredImage, ...]
+    paths: tuple[str | StoredImage, ...]  # texts: a Path for each of 100,000 files would take a second to make
     classes: tuple[str, ...]
 
     def take(self, rows: Tensor) -> Files:
         picked = rows.tolist()
-        return Files(tuple(self.paths[i] for i in picked), tuple(self.classes[i] for i in picked))
+        return Files(tuple(map(self.paths.__getitem__, picked)), tuple(map(self.classes.__getitem__, picked)))
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Opened:
 class PathNames:
     """Row number to path; a class, so that it travels to worker processes."""
 
-    paths: tuple[Path | StoredImage, ...]
+    paths: tuple[str | StoredImage, ...]
 
     def __call__(self, row: int) -> str:
         return str(self.paths[row])
@@ -113,7 +113,7 @@ def decode_parts(
     return decoded, []
 
 
-def _refuse_unopened(paths: Sequence[Path | StoredImage], shape: tuple[int, ...], settings: Settings) -> None:
+def _refuse_unopened(paths: Sequence[str | StoredImage], shape: tuple[int, ...], settings: Settings) -> None:
     """Files that are no images are told before training; one whose header is sound but not its pixels, when read."""
     for path, header in zip(paths, threaded(read_header, paths), strict=True):
         if header is None:
@@ -210,7 +210,7 @@ def _with_split(given: Mapping[str, Files], settings: Settings) -> tuple[dict[st
     return parts, [split_choice(*(len(r) for r in rows), stratified=True)]
 
 
-def file_content(paths: tuple[Path | StoredImage, ...]) -> Tensor:
+def file_content(paths: tuple[str | StoredImage, ...]) -> Tensor:
     """Equal numbers for files of equal bytes (N,) int64; only files of equal size are read."""
     sizes = [_size(p) for p in paths]
     often = {size for size, count in Counter(sizes).items() if count > 1}
@@ -220,16 +220,17 @@ def file_content(paths: tuple[Path | StoredImage, ...]) -> Tensor:
     return torch.tensor([numbers.setdefault((s, digests.get(i)), len(numbers)) for i, s in enumerate(sizes)])
 
 
-def _size(path: Path | StoredImage) -> int:
+def _size(path: str | StoredImage) -> int:
     try:
-        return len(path.read_bytes()) if isinstance(path, StoredImage) else path.stat().st_size
+        return len(path.read_bytes()) if isinstance(path, StoredImage) else os.stat(path).st_size
     except OSError:  # a broken link; decoding will name it
         return -1
 
 
-def digest(path: Path | StoredImage) -> Any:
+def digest(path: str | StoredImage) -> Any:
     """The same for files of equal bytes, and only for them."""
     try:
-        return hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
+        with opened(path) as file:
+            return hashlib.blake2b(file.read(), digest_size=16).digest()
     except OSError:
         return str(path)

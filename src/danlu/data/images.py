@@ -83,7 +83,7 @@ def read_header(source: Any) -> Header | None:
     try:
         if isinstance(source, Image.Image):
             return Header(*source.size, source.mode in GREY_MODES)
-        with _opened(source) as file, Image.open(file) as image:
+        with opened(source) as file, Image.open(file) as image:
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
             width, height = image.size[::-1] if turned else image.size
             return Header(width, height, image.mode in GREY_MODES, turned, image.mode, image.format or "?")
@@ -108,7 +108,7 @@ def decode(source: Any, shape: tuple[int, ...], max_pixels: int, where: str = ""
         if isinstance(source, Image.Image):
             check_size(source, max_pixels, where)
             return _decode(source, shape)
-        with _opened(source) as file, Image.open(file) as image:
+        with opened(source) as file, Image.open(file) as image:
             check_size(image, max_pixels, where)
             image.draft(None, (DRAFT * shape[2], DRAFT * shape[1]))
             return _decode(image, shape)
@@ -121,7 +121,8 @@ def decode(source: Any, shape: tuple[int, ...], max_pixels: int, where: str = ""
         raise DanluError("DL156", where=where, problem=_problem(source, error)) from error
 
 
-def _opened(source: Any) -> Any:
+def opened(source: Any) -> Any:
+    """An image file open for reading: of a path, an image in a table, or a file that is open."""
     if hasattr(source, "read"):
         return nullcontext(source)
     return source.open() if isinstance(source, StoredImage) else open(source, "rb")
@@ -196,7 +197,7 @@ def threaded(work: Callable[[T], S], items: Sequence[T]) -> list[S]:
 
 
 def decode_all(
-    paths: Sequence[Path | StoredImage], shape: tuple[int, ...], max_pixels: int
+    paths: Sequence[str | Path | StoredImage], shape: tuple[int, ...], max_pixels: int
 ) -> tuple[Tensor, dict[int, DanluError]]:
     """All images as one tensor (N, C, H, W) of bytes, and what went wrong by row; such rows are black."""
     out = torch.zeros((len(paths), *shape), dtype=torch.uint8)
@@ -218,7 +219,7 @@ class ImageFiles(Dataset[tuple[Tensor, Tensor]]):
 
     def __init__(
         self,
-        paths: Sequence[Path | StoredImage],
+        paths: Sequence[str | Path | StoredImage],
         labels: Tensor,
         shape: tuple[int, ...],
         prepare: Callable[[tuple[Tensor, ...]], tuple[Any, ...]],

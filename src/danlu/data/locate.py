@@ -58,6 +58,9 @@ def image_columns(table: Table, profiles: Mapping[str, Profile], left_out: Seque
     for name in table.names:
         if name in left_out or name in found:
             continue
+        nameless = _may_lack_suffix(name, profiles[name], first=name == table.names[0])
+        if not nameless and profiles[name].kind != "text":  # no number ends as an image file does
+            continue
         some = a_few(table, name)
         if not some:
             continue
@@ -70,7 +73,7 @@ def image_columns(table: Table, profiles: Mapping[str, Profile], left_out: Seque
                 failed.append(nothing_found(table, name, some[0]))
             else:
                 found[name] = _why(table, located, texts(table, name)[1])
-        elif _may_lack_suffix(name, profiles[name], first=name == table.names[0]):
+        elif nameless:
             located = locate(table, name)
             if located is not None and located.suffix and _hits(located, some) > 0.8 * len(some):
                 found[name] = _why(table, located, texts(table, name)[1])

@@ -158,8 +158,8 @@ def _content(fields: tuple[Field, ...], table: Table, ok: np.ndarray) -> tuple[T
             indices = column.dictionary_encode(null_encoding="encode").indices
         except (NotImplementedError, ValueError):  # a list or a struct: as its text
             indices = _texts(column).dictionary_encode(null_encoding="encode").indices
-        codes.append(torch.from_numpy(arrow.values(indices)[ok].astype(np.int64)))
-    return _together(content_of(torch.stack(codes, 1)))
+        codes.append(arrow.values(indices)[ok].astype(np.int64))
+    return _together(content_of(torch.from_numpy(np.stack(codes, 1))))
 
 
 def _together(content: Tensor) -> tuple[Tensor | None, list[Choice]]:

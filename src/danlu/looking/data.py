@@ -55,7 +55,8 @@ def look_at_data(asked: Asked, *, whole: bool = False) -> FoundData:
     lenient = replace(asked.settings, on_bad="skip", bad_limit=1.0)
     errors: list[DanluError] = []
     data = _load(asked.data, asked.test, asked.val, lenient, errors)
-    if data is None and (asked.test is not None or asked.val is not None):
+    alone = asked.test is None and asked.val is None
+    if data is None and not alone and errors[0].code != "DL111":  # that one is about the training table
         data = _load(asked.data, None, None, lenient, errors)
     if data is not None:
         found = _found(asked, data, None, tuple(errors), whole=whole)

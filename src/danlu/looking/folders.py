@@ -71,7 +71,7 @@ def open_pictures(path: Path, test: Any, val: Any, settings: Settings, *, whole:
     if empty:
         choices.append(Choice("ignored", some(empty), say("data.folder.no_images")))
     parts = {"train": train, **{part: files for part, files in parts.items() if files.paths}}
-    every = [p for files in parts.values() for p in files.paths if isinstance(p, Path)]  # all of them are
+    every = [p for files in parts.values() for p in files.paths if isinstance(p, str)]  # all of them are
     sizes = [_bytes(p) for p in every]
     content, compared = _content(every, sizes, HASHED if not whole else len(every))
     headers = _headers(every, len(train.paths), whole=whole)
@@ -141,14 +141,14 @@ def _split(
 # ---- bytes
 
 
-def _bytes(path: Path) -> int:
+def _bytes(path: str) -> int:
     try:
         return os.stat(path).st_size
     except OSError:  # a broken link
         return -1
 
 
-def _content(paths: Sequence[Path], sizes: Sequence[int], most: int) -> tuple[Tensor, int]:
+def _content(paths: Sequence[str], sizes: Sequence[int], most: int) -> tuple[Tensor, int]:
     """Equal numbers for files of equal bytes (N,) int64, and among how many files copies were looked for.
 
     Only files of equal size can be copies. Of more than ``most`` such files, the sizes that fewest share are read.
@@ -174,14 +174,14 @@ def _content(paths: Sequence[Path], sizes: Sequence[int], most: int) -> tuple[Te
 # ---- headers and pixels
 
 
-def _headers(paths: Sequence[Path], train: int, *, whole: bool) -> dict[int, Header | None]:
+def _headers(paths: Sequence[str], train: int, *, whole: bool) -> dict[int, Header | None]:
     """The headers of a sample of all files, and of one of the first ``train``, which decide on the size; by row."""
     rows = sorted({*spread(len(paths), len(paths) if whole else LOOKED_AT), *spread(train, LOOKED_AT)})
     return dict(zip(rows, threaded(read_header, [paths[i] for i in rows]), strict=True))
 
 
 def _opened(
-    paths: Sequence[Path],
+    paths: Sequence[str],
     sizes: Sequence[int],
     headers: Mapping[int, Header | None],
     shape: tuple[int, ...],
@@ -232,7 +232,7 @@ def _how_many(opened: int, decoded: int, all_: int) -> Text:
     return told(key, opened=f"{opened:,}", decoded=f"{decoded:,}", all=f"{all_:,}")
 
 
-def _problem(path: Path, shape: tuple[int, ...], settings: Settings) -> Bad | None:
+def _problem(path: str, shape: tuple[int, ...], settings: Settings) -> Bad | None:
     try:
         decode(path, shape, settings.max_pixels)
     except DanluError as error:

@@ -393,7 +393,10 @@ SAYINGS: dict[str, Text] = {
     ),
     "data.pixels.keep": ("{n} bytes a row: float32 of 0 to 1", "每行 {n} 个字节：转成 0 到 1 的 float32"),
     "data.float64": ("float64 becomes float32", "float64 转成 float32"),
-    "data.matrix": ("{n} {n:number|numbers} a row, each standardised by the training rows", "每行 {n} 个数，各列按训练数据标准化"),
+    "data.matrix": (
+        "{n} {n:number|numbers} a row, each standardised by the training rows",
+        "每行 {n} 个数，各列按训练数据标准化",
+    ),
     "data.matrix.pooled": (
         "{n} {n:number|numbers} a row on one scale: standardised together by the training rows",
         "每行 {n} 个同一尺度的数：按训练数据一起标准化",

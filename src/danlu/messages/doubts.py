@@ -79,7 +79,10 @@ ERRORS: dict[str, ErrorText] = {
         ("{line}", "{line}"),
     ),
     "DL336": (
-        ("{count} {part} {count:row is an exact copy of a training row|rows are exact copies of training rows}", "{part}里有 {count} 行与训练集完全相同"),
+        (
+            "{count} {part} {count:row is an exact copy of a training row|rows are exact copies of training rows}",
+            "{part}里有 {count} 行与训练集完全相同",
+        ),
         (
             "the model has seen them: figures on that part are too good by about {share}; such as {examples}",
             "模型已经见过它们：这部分的结果大约有 {share} 是虚的；例如 {examples}",

@@ -95,14 +95,15 @@ SAYINGS: dict[str, Text] = {
     ),
     "sampled.not.iterable": ("an iterable dataset gives its rows in its own order", "可迭代数据集按自己的顺序给出样本"),
     "class_weights.sampled": (
-        "every class is drawn equally often: a row of {rare} ({rows} {rows:row|rows}) comes {times} times an epoch, and {unseen} "
-        "of the rows of {common} are not seen in one; probabilities are no longer how frequent the classes are",
+        "every class is drawn equally often: a row of {rare} ({rows} {rows:row|rows}) comes {times} times an epoch, "
+        "and {unseen} of the rows of {common} are not seen in one; probabilities are no longer how frequent the "
+        "classes are",
         "各类别抽到的次数相同：{rare}（{rows} 行）的每一行每轮出现 {times} 次，而 {common} 有 {unseen} 的行当轮见不到；"
         "输出的概率不再等于实际比例",
     ),
     "class_weights.balanced": (
-        "an error on {rare} ({rows} {rows:row|rows}) counts {times} times one on {common}: more of it is found, at the price of "
-        "false alarms; probabilities are no longer how frequent the classes are",
+        "an error on {rare} ({rows} {rows:row|rows}) counts {times} times one on {common}: more of it is found, at the "
+        "price of false alarms; probabilities are no longer how frequent the classes are",
         "{rare}（{rows} 行）上的错误按 {common} 的 {times} 倍计：会多找回一些，代价是误报增多；"
         "输出的概率不再等于实际比例",
     ),

@@ -147,7 +147,8 @@ SAYINGS: dict[str, Text] = {
     "page.look.findings": ("What to know before training", "训练之前须知"),
     "page.look.bad": ("Cannot be used", "无法使用的样本"),
     "page.look.bad.note": (
-        "{count} {count:sample cannot be read or has|samples cannot be read or have} no answer; training stops at the first of them.",
+        "{count} {count:sample cannot be read or has|samples cannot be read or have} no answer; training stops at the "
+        "first of them.",
         "有 {count} 条样本读不出来或没有标签，训练会停在第一条上。",
     ),
     "page.look.duplicates": ("Exact copies", "完全相同的样本"),
@@ -156,7 +157,10 @@ SAYINGS: dict[str, Text] = {
         "有 {count} 条样本的输入与同一部分里前面某条完全相同。",
     ),
     "look.short": ("{rows} {rows:row|rows} in all, from {kind}.", "共 {rows} 条，来自{kind}。"),
-    "look.task.classification": ("Classification: {target}, {n} {n:class|classes}.", "任务是分类：{target}，共 {n} 类。"),
+    "look.task.classification": (
+        "Classification: {target}, {n} {n:class|classes}.",
+        "任务是分类：{target}，共 {n} 类。",
+    ),
     "look.task.multilabel": ("Multi-label: {target}, {n} {n:label|labels}.", "任务是多标签：{target}，共 {n} 个标签。"),
     "look.task.regression": ("Regression: a number, {target}.", "任务是回归，预测数值 {target}。"),
     "look.task.multitask": ("Several heads: {target}.", "任务是同时预测几个目标：{target}。"),
@@ -171,7 +175,10 @@ SAYINGS: dict[str, Text] = {
         "danlu 检查的各项都没有发现问题，可以训练。",
     ),
     # a run
-    "look.state.finished": ("finished: {epochs} {epochs:epoch|epochs}, best {best}", "已训完：{epochs} 轮，最佳是第 {best} 轮"),
+    "look.state.finished": (
+        "finished: {epochs} {epochs:epoch|epochs}, best {best}",
+        "已训完：{epochs} 轮，最佳是第 {best} 轮",
+    ),
     "look.state.stopped": (
         "stopped after {epochs} {epochs:epoch|epochs} (best so far: {best})",
         "停在 {epochs} 轮之后（目前最佳：第 {best} 轮）",

@@ -165,7 +165,10 @@ ERRORS: dict[str, ErrorText] = {
         ("correct the cell, or leave such rows out: --on-bad skip", "请改正该单元格，或跳过这类行：--on-bad skip"),
     ),
     "DL121": (
-        ("the table has {found} {found:column|columns}, {needed} {needed:is|are} needed", "表格有 {found} 列，需要 {needed} 列"),
+        (
+            "the table has {found} {found:column|columns}, {needed} {needed:is|are} needed",
+            "表格有 {found} 列，需要 {needed} 列",
+        ),
         ("without a header, columns are told by their place", "没有表头时，各列按位置对应"),
         ("give the same columns in the same order, or add a header line", "请按相同顺序给出相同的列，或加上表头"),
     ),
@@ -344,7 +347,10 @@ SAYINGS: dict[str, Text] = {
         "按种子 {seed} 打乱，各类别比例相同",
     ),
     "table.copies.together": ("kept on one side", "放在同一侧"),
-    "table.copies.found": ("{count} {count:row is a copy of another|rows are copies of others}", "有 {count} 行与别的行完全相同"),
+    "table.copies.found": (
+        "{count} {count:row is a copy of another|rows are copies of others}",
+        "有 {count} 行与别的行完全相同",
+    ),
     "table.copies.apart": ("split like other rows", "与其他行一样划分"),
     "table.copies.few": (
         "there are only {count} different rows, so equal ones are no sign of copying",
