@@ -19,7 +19,7 @@ from danlu.data.dataset import PROBED
 from danlu.data.hub import saved_parts
 from danlu.data.images import ImageFiles
 from danlu.data.kinds import is_table
-from danlu.data.paths import is_idx_pair, rows_of_path
+from danlu.data.paths import is_idx_pair, resolved, rows_of_path
 from danlu.data.places import is_paths, located, table_files
 from danlu.data.seeded import name_of
 from danlu.device import kept_randomness
@@ -101,8 +101,9 @@ def _table(data: Any, settings: Settings) -> Table | None:
     """The rows and columns of a table; None for what is none."""
     from danlu.data.table import Table, read_table
 
+    data = resolved(data)
     source = data[0] if isinstance(data, tuple) and data and not is_idx_pair(data) else data
-    named = is_paths(source) or (isinstance(source, (str, Path)) and not is_reference(source))
+    named = is_paths(source) or isinstance(source, (str, Path))
     if not (named or is_table(source) or isinstance(source, Table)):
         return None
     try:
@@ -120,6 +121,8 @@ def _of_columns(asked: Asked, table: Table, error: DanluError) -> FoundData:
     columns = columns_of(table, without_target(table))
     bad = tuple(table.bad)
     name = Path(table.path).name.partition(".")[0] or "table"
+    if is_reference(asked.data) and not table.path:  # the rows of an object stand in no file
+        name, error = source.rpartition(":")[2], DanluError(error.code, source, **error.facts)
     fix = _commands(asked, source, len(bad), len(table) + len(bad), target=error.code == "DL111")
     rows = {"all": len(table)}
     return FoundData(name, source, "table", rows, columns=columns, bad=bad, findings=(error,), commands=fix)
