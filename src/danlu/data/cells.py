@@ -105,10 +105,18 @@ def looks_numeric(column: pa.Array) -> bool:
     """Whether every cell is a number or missing, one is a number, and none is a code such as 007."""
     if not is_text(column):
         return bool(pa.types.is_integer(column.type) or pa.types.is_floating(column.type))
+    return numeric(column) is not None
+
+
+def numeric(column: pa.Array) -> np.ndarray | None:
+    """The values (N,) float64 of a column that ``looks_numeric``, NaN where missing; None of any other."""
+    if not is_text(column):
+        return to_numbers(column)[0] if looks_numeric(column) else None
     if len(column) > GLANCE and to_numbers(column[:GLANCE])[1].any():
-        return False
+        return None
     values, wrong = to_numbers(column)
-    return not wrong.any() and not bool(np.isnan(values).all()) and not leading_zeros(column)
+    known = not wrong.any() and not bool(np.isnan(values).all()) and not leading_zeros(column)
+    return values if known else None
 
 
 def decimal_commas(column: pa.Array) -> bool:

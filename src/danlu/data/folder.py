@@ -115,7 +115,8 @@ def scan(folder: Path) -> Files:
                 continue
             seen.add(real)
             folders[:] = sorted(f for f in folders if not is_hidden(f))
-            images = [os.path.join(root, f) for f in sorted(files) if not is_hidden(f) and _named_image(f)]
+            inside = os.path.join(root, "")
+            images = [inside + f for f in sorted(files) if _named_image(f) and not is_hidden(f)]
             paths += images
             classes += [sub.name] * len(images)
     return Files(tuple(paths), tuple(classes))

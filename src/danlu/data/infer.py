@@ -63,7 +63,11 @@ def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName
         Choice("target", ", ".join(targets), why_target),
         Choice("task", task, why_task),
         *_describe(tuple(fields.values()), profiles),
-        *(odd for name, f in fields.items() if name not in ignored and (odd := _nearly(f, columns[name], table))),
+        *(
+            odd
+            for name, f in fields.items()
+            if name not in ignored and (odd := _nearly(f, columns[name], profiles[name], table))
+        ),
     ]
     return tuple(fields.values()), task, tuple(choices)
 
@@ -99,9 +103,9 @@ def _with_commas(name: str, column: pa.Array, table: Table) -> DanluError | None
     return DanluError("DL129", where=table.path, column=name, cell=column.drop_null()[0].as_py(), path=table.path)
 
 
-def _nearly(field: Field, column: pa.Array, table: Table) -> Choice | None:
+def _nearly(field: Field, column: pa.Array, p: Profile, table: Table) -> Choice | None:
     """Says it where a few cells keep a column from being numbers, or its decimal commas do."""
-    if field.role == "target" or field.kind == "image" or not is_text(column):
+    if field.role == "target" or field.kind == "image" or not is_text(column) or p.kind == "number":
         return None
     what, taken = f"column {field.name}", field.kind if field.role == "input" else say("table.left_out")
     if decimal_commas(column):

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from danlu.data import arrow
-from danlu.data.cells import is_list, is_text, looks_dated, looks_numeric, to_days, to_numbers
+from danlu.data.cells import is_list, is_text, looks_dated, numeric, to_days
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ def profile(column: pa.Array) -> Profile:
         return Profile(
             "date", rows, int(np.isnan(days).sum()), len(np.unique(days[~np.isnan(days)])), examples=examples
         )
-    if looks_numeric(column):
-        values, _ = to_numbers(column)
+    values = numeric(column)
+    if values is not None:
         seen = values[~np.isnan(values)]
         whole = bool((seen == np.floor(seen)).all())
         counting = whole and len(seen) == rows > 1 and bool((np.diff(seen) == 1).all())
