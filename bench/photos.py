@@ -48,14 +48,16 @@ def prepare(name: str) -> Path:
 def danlu(folder: Path, minutes: float, seed: int) -> None:
     import danlu as d
 
-    mark(accuracy=d.train(str(folder), time=60 * minutes, seed=seed, run="run").metrics["test/accuracy"])
+    run = d.train(str(folder), time=60 * minutes, seed=seed, run="run")
+    mark(accuracy=run.metrics["test/accuracy"], epochs=len(run.history))
 
 
 def danlu_unset(folder: Path, minutes: float, seed: int) -> None:
     import danlu as d
 
-    found = d.train(str(folder), seed=seed, run="run").metrics
-    mark(accuracy=found["test/accuracy"], linear=found["test/accuracy_linear"])
+    run = d.train(str(folder), seed=seed, run="run")
+    found = run.metrics
+    mark(accuracy=found["test/accuracy"], linear=found["test/accuracy_linear"], epochs=len(run.history))
 
 
 def fastai(folder: Path, minutes: float, seed: int, side: int) -> None:
@@ -99,19 +101,26 @@ def fastai(folder: Path, minutes: float, seed: int, side: int) -> None:
     mark(accuracy=right / len(files), epochs=epochs, trained=trained)
 
 
-def ultralytics(folder: Path, minutes: float, seed: int, side: int, model: str = "yolo11n-cls.yaml") -> None:
+def ultralytics(folder: Path, minutes: float, seed: int, side: int, *, every_core: bool = True) -> None:
+    """Its default leaves one core to the reading of files; ``every_core`` gives it all."""
     os.environ |= {"YOLO_OFFLINE": "true", "YOLO_CONFIG_DIR": str(Path.cwd()), "WANDB_MODE": "disabled"}
     from ultralytics import YOLO, settings
 
     settings.update({"sync": False})
-    net = YOLO(model)
+    if every_core:
+        from ultralytics.utils import torch_utils
+
+        torch_utils.NUM_THREADS = os.cpu_count()
+    net = YOLO("yolo11n-cls.yaml")
     began = time.perf_counter()
     net.train(
         data=str(folder), time=minutes / 60, imgsz=side, seed=seed, device="cpu", pretrained=False, plots=False,
         project=str(Path.cwd()), name="run", epochs=1000,
     )  # fmt: skip
     trained = time.perf_counter() - began
-    mark(accuracy=float(net.val(data=str(folder), split="test", imgsz=side, plots=False).top1), trained=trained)
+    epochs = len((Path.cwd() / "run" / "results.csv").read_text().splitlines()) - 1
+    found = net.val(data=str(folder), split="test", imgsz=side, plots=False)
+    mark(accuracy=float(found.top1), epochs=epochs, trained=trained)
 
 
 Contestant = Callable[[Path, float, int], None]
@@ -122,6 +131,10 @@ CONTESTANTS: dict[str, tuple[bool, Contestant]] = {  # name -> (a peer's environ
     "fastai resnet18, 64 px": (True, lambda f, m, s: fastai(f, m, s, 64)),
     "fastai resnet18, 128 px": (True, lambda f, m, s: fastai(f, m, s, 128)),
     "ultralytics yolo11n-cls, 32 px": (True, lambda f, m, s: ultralytics(f, m, s, 32)),
+    "ultralytics yolo11n-cls, 32 px, its own threads": (
+        True,
+        lambda f, m, s: ultralytics(f, m, s, 32, every_core=False),
+    ),
     "ultralytics yolo11n-cls, 64 px": (True, lambda f, m, s: ultralytics(f, m, s, 64)),
     "ultralytics yolo11n-cls, 224 px": (True, lambda f, m, s: ultralytics(f, m, s, 224)),
 }
@@ -168,8 +181,10 @@ def show(given: argparse.Namespace) -> None:
         ]
         if runs:
             wall, cpu = (f"{median([r[k] for r in runs]):.0f}" for k in ("wall", "cpu"))
-            rows.append([name, str(len(runs)), spread([r["accuracy"] for r in runs], 3), wall, cpu])
-    table(["from scratch", "seeds", "test accuracy", "start → end, s", "CPU, s"], rows)
+            trained = f"{median([r['trained'] for r in runs]):.0f}" if "trained" in runs[0] else ""
+            epochs = "/".join(str(r["epochs"]) for r in runs if "epochs" in r)
+            rows.append([name, str(len(runs)), spread([r["accuracy"] for r in runs], 3), epochs, trained, wall, cpu])
+    table(["from scratch", "seeds", "test accuracy", "epochs", "trained, s", "start → end, s", "CPU, s"], rows)
 
 
 if __name__ == "__main__":

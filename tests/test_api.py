@@ -145,6 +145,14 @@ def photos(folder: Path, size: int = 12) -> Path:
     return folder
 
 
+def test_photos_kept_in_memory_and_read_every_epoch_train_the_same_bits(tmp_path: Path) -> None:
+    folder = str(photos(tmp_path / "photos"))
+    kept, read = (danlu.train(folder, epochs=3, cache=cache, run=f"r-{cache}") for cache in ("auto", "off"))
+    assert all(map(torch.equal, kept.model.state_dict().values(), read.model.state_dict().values()))
+    assert Path("r-auto/predictions.parquet").read_bytes() == Path("r-off/predictions.parquet").read_bytes()
+    assert [e["metrics"]["val/loss"] for e in kept.history] == [e["metrics"]["val/loss"] for e in read.history]
+
+
 def test_a_folder_of_photos_from_train_to_predict(tmp_path: Path) -> None:
     folder = photos(tmp_path / "photos")
     run = danlu.train(str(folder), epochs=4, precision="fp32")

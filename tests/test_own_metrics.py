@@ -276,6 +276,12 @@ def test_what_is_no_metric_or_has_no_free_name_is_refused(given: Any, code: str)
     assert caught.value.code == code
 
 
+def test_a_name_that_is_no_metric_is_told_before_the_data_are_opened() -> None:
+    with pytest.raises(DanluError) as caught:
+        danlu.train("there-is-no-such.csv", metrics="accuracy")
+    assert caught.value.code == "DL362"
+
+
 def test_metrics_of_a_file_are_taken_up_again_by_resume() -> None:
     Path("mine.py").write_text("def hits(p, y):\n    return (p.argmax(1) == y).double().mean()\n")
     x = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)

@@ -105,6 +105,7 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     seed_everything(settings.seed)  # a file that is run for a name in it may make the model itself
     wanted_model, loss, wanted_optimizer = (_resolved(spec) for spec in (asked.model, asked.loss, asked.optimizer))
     _check_names(wanted_model, loss, wanted_optimizer)
+    wanted_metrics = resolved_metrics(asked.metrics)
     _check_freeze(wanted_model, settings)
     pretrained = find(wanted_model, settings.weights)
     data, settings = _open(asked, settings, wanted_model, pretrained, decisions)
@@ -121,7 +122,7 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     model.to(device)
     loader = make_loader("train", data, settings)
     schema, task, criterion = try_one_batch(loss, settings, schema, model, loader, data, decisions)
-    own = own_metrics(resolved_metrics(asked.metrics), task.name)
+    own = own_metrics(wanted_metrics, task.name)
     if own and schema.heads:
         raise DanluError("DL264", "metrics", what=say("heads.not.metrics"), heads=", ".join(schema.heads))
     learnt = criterion is not None and criterion.learnt is not None

@@ -76,3 +76,12 @@ def test_images_are_grouped_by_the_folders_below_their_class() -> None:
     schema = Schema((Field("image", "image", "input"), target), "classification", "image", "images")
     found = groups_of("folder", part, schema, [0, 1, 2])[0]
     assert [found.names[k] for k in found.of] == ["a", ".", "b/c"]
+
+
+def test_images_right_in_their_classes_folder_have_no_groups() -> None:
+    part = Columns((torch.arange(2),), names=lambda i: ["d/test/cat/1.png", "d/test/dog/2.png"][i])
+    target = Field("label", "category", "target", classes=("cat", "dog"))
+    schema = Schema((Field("image", "image", "input"), target), "classification", "image", "images")
+    with pytest.raises(DanluError) as caught:
+        check_slice("folder", part, schema)
+    assert caught.value.code == "DL360"

@@ -69,7 +69,9 @@ def groups_of(wanted: Any, part: Any, schema: Schema, rows: Sequence[int]) -> li
         return [grouped(name, column.take(arrow.numbers(stored))) for name, column in known.items()]
     names = [n.strip() for n in wanted.split(",")] if isinstance(wanted, str) else list(wanted)
     if names == [FOLDER] and schema.origin == "images" and isinstance(part, (Columns, ImageFiles)):
-        return [grouped(FOLDER, arrow.texts([_below(Path(part.name(i)), schema.classes) for i in rows]))]
+        folders = [_below(Path(part.name(i)), schema.classes) for i in rows]
+        if any(folder != "." for folder in folders):
+            return [grouped(FOLDER, arrow.texts(folders))]
     raise DanluError("DL360", where=f"slice={','.join(names)}", names=", ".join(names), first=names[0])
 
 
