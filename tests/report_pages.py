@@ -298,7 +298,7 @@ def table_page() -> c.Page:
         tests=(results,),
         mistakes=tuple(c.Mistake(row(i), ">50K", "<=50K", 0.99 - i / 90, 5 - i / 9) for i in range(24)),
         label_errors=tuple(c.LabelError(row(i), ">50K", "<=50K", 0.95) for i in range(3)),
-        why=c.Why(importances=important, metric=("accuracy", "准确率")),
+        why=c.Why(importances=(c.Importances(important, ("accuracy", "准确率")),)),
     )
 
 
@@ -347,6 +347,9 @@ def many_classes() -> tuple[str, ...]:
 
 
 def all_pages() -> dict[str, c.Page]:
+    right = image_page(("cat", "dog"), 800).tests[0].metrics[0]
+    off = c.Metric(("RMSE", "均方根误差"), 12_345.678, c.Interval(11_999.5, 12_700.25), 30_123.4, 15_432.1, "lower")
+    heads = (c.HeadScore("income", right, ("majority", "多数类")), c.HeadScore("hours-per-week", off, ("mean", "均值")))
     return {
         "two": image_page(("cat", "dog"), 800),
         "ten": image_page(NAMES_ZH, 2000, "zh"),
@@ -355,6 +358,8 @@ def all_pages() -> dict[str, c.Page]:
         "table": table_page(),
         "heads": replace(
             table_page(),
+            verdict=c.Verdict(VERDICT, linear=("logistic regression", "逻辑回归"), findings=FINDINGS, heads=heads),
+            why=c.Why(importances=(table_page().why.importances[0], table_page().why.importances[0])),
             tests=(
                 replace(table_page().tests[0], name="income"),
                 replace(regression_page().tests[0], name=("hours", "工时")),

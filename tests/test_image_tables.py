@@ -197,3 +197,15 @@ def test_images_are_varied_alone_and_beside_other_columns(tmp_path: Path) -> Non
     told = ['"what": "augment"' in (run.dir / "metrics.jsonl").read_text() for run in (alone, beside)]
     assert told == [True, True]
     assert '"what": "augment", "value": "zoom"' in (beside.dir / "metrics.jsonl").read_text()
+
+
+def test_a_table_to_predict_whose_images_are_gone_is_not_told_to_leave_the_column_out(tmp_path: Path) -> None:
+    run = danlu.train(shop(tmp_path, 60, "image"), steps=1, run="r", device="cpu")
+    (tmp_path / "else").mkdir()
+    (tmp_path / "else" / "new.csv").write_text("照片,价格,颜色\n没有1.png,1.5,a\n没有2.png,2.5,b\n", encoding="utf-8")
+    with pytest.raises(DanluError) as caught:
+        run.predict(str(tmp_path / "else" / "new.csv"))
+    assert caught.value.code == "DL135" and "--ignore" not in caught.value.fix
+    with pytest.raises(DanluError) as caught:
+        danlu.train(str(tmp_path / "else" / "new.csv"), target="颜色")
+    assert caught.value.code == "DL135" and caught.value.fix.endswith("--ignore '照片'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import signal
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,21 @@ def test_a_stopped_run_with_learnt_weights_goes_on_bit_for_bit(
     assert learnt and learnt[0].abs().min() > 0.01
     files = [(run.dir / "model" / "weights.safetensors").read_bytes() for run in (whole, again)]
     assert files[0] == files[1]
+
+
+@pytest.mark.parametrize("weights", [None, "learnt"])
+def test_two_accumulated_batches_train_as_one_of_twice_the_size(tmp_path: Path, weights: str | None) -> None:
+    table(tmp_path / "t.csv", lacking=True)
+    options: dict[str, Any] = {"target": "kind,price", "model": "mlp", "lr": 0.1, "optimizer": "sgd", "steps": 4}
+    options |= {"loss_weights": weights, "schedule": "constant", "clip_norm": 1e9}
+    sizes = {"one": {"batch_size": 32}, "two": {"batch_size": 16, "accumulate": 2}}
+    runs = [danlu.train(str(tmp_path / "t.csv"), run=tmp_path / k, **options, **size) for k, size in sizes.items()]
+    for (name, one), other in zip(runs[0].model.state_dict().items(), runs[1].model.state_dict().values()):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5, msg=name)
+    losses = [
+        [e["loss"] for e in map(json.loads, (r.dir / "metrics.jsonl").open()) if e["event"] == "step"] for r in runs
+    ]
+    assert len(losses[0]) == 4 and losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
 # ---- a user's own samples

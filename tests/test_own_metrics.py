@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 import danlu
+from danlu.cli import main
 from danlu.errors import DanluError
 from danlu.metrics import own_metrics
 
@@ -292,7 +293,14 @@ def test_metrics_of_a_file_are_taken_up_again_by_resume() -> None:
     assert len(longer.history) == 2 and "val/hits" in longer.history[1]["metrics"]
     again = danlu.test("r", "data.npz", metrics="mine.py:hits")
     assert again["test/hits"] == pytest.approx(again["test/accuracy"]) and again["test/hits_low"] < again["test/hits"]
-    from danlu.cli import main
-
     assert main(["test", "r", "--metrics", "mine.py:hits", "--quiet"]) == 0
     assert main(["test", "r", "--metrics", "mine.py:nothing", "--quiet"]) == 1
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_metric_that_is_no_reference_has_a_fix_for_the_command_line(
+    lang: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", str(tmp_path / "nowhere.csv"), "--metrics", "accuracy", "--lang", lang]) == 1
+    said = capsys.readouterr().err
+    assert "DL362" in said and "--metrics my_metrics.py:name" in said and "--metrics accuracy" in said

@@ -19,9 +19,10 @@ from torch.utils.data import Dataset
 
 import danlu
 from danlu.data.columns import Columns
-from danlu.report.page.contents import Metric
-from danlu.showing import _over_linear
+from danlu.report.page.contents import Finding, Metric
 from danlu.showing.samples import Gallery, picture
+from danlu.showing.texts import before_chinese
+from danlu.showing.verdict import judged, over_linear, verdict
 from danlu.types import Field, Schema
 from pictures import photos
 
@@ -231,5 +232,36 @@ def test_the_range_test_and_the_peak_of_memory_are_shown() -> None:
 )
 def test_the_verdict_on_the_linear_model_follows_the_interval(better: Any, low: float, high: float, said: str) -> None:
     found = {"test/m_over_linear": (low + high) / 2, "test/m_over_linear_low": low, "test/m_over_linear_high": high}
-    english, chinese = _over_linear("m", Metric("m", 0.5, better=better, unit="%"), found)
+    english, chinese = over_linear("m", Metric("m", 0.5, better=better, unit="%"), found)
     assert said in english and "percentage points" in english and "个百分点" in chinese
+
+
+def heads_results(value: float, over: tuple[float, float]) -> dict[str, Any]:
+    found = {"test/accuracy": value, "test/accuracy_low": value - 0.02, "test/accuracy_high": value + 0.02}
+    found |= {"test/accuracy_baseline": 0.3, "test/accuracy_linear": value - sum(over) / 2}
+    ends = {"": sum(over) / 2, "_low": over[0], "_high": over[1]}
+    return found | {f"test/accuracy_over_linear{end}": v for end, v in ends.items()}
+
+
+def test_the_verdict_on_several_heads_says_which_are_better_and_whose_warnings_there_are() -> None:
+    cases = {"kind": (0.9, (0.1, 0.2)), "tone": (0.8, (-0.1, 0.1)), "size": (0.7, (-0.3, -0.1))}
+    found = [judged(head, "classification", heads_results(*case)) for head, case in cases.items()]
+    warned = [Finding("DL331", "warning", (f"{h}: worse", f"{h}：更差")) for h in ("tone", "size")]
+    made = verdict([one for one in found if one], 500, tuple(warned), ["tone", "size"])
+    assert [s[0] for s in made.sentences] == [
+        "On 500 test rows that training never saw: kind accuracy 90.0 %, tone accuracy 80.0 %, size accuracy 70.0 %.",
+        "Beside a linear model on the same rows: clearly better in kind; perhaps no better in tone; "
+        "clearly worse in size.",
+        "Do not rely on tone yet: worse; one more warning below (size).",
+    ]
+    assert made.sentences[2][1] == "先别急着采信 tone：更差；下面还有一条警告（size）。"
+    assert [(one.head, one.metric.value) for one in made.heads] == [("kind", 0.9), ("tone", 0.8), ("size", 0.7)]
+    good = [judged(h, "classification", heads_results(0.9, (0.1, 0.2))) for h in "abcdef"]
+    many = verdict([one for one in good if one], 500, (), [])
+    assert many.sentences[1][0] == "Each of them is clearly better than a linear model on the same rows."
+    assert many.sentences[0][0].endswith("d accuracy 90.0 % and 2 more.") and len(many.heads) == 6
+
+
+def test_a_word_of_chinese_keeps_its_distance_from_latin_letters() -> None:
+    assert before_chinese(("macro-F1", "宏平均 F1")) == ("macro-F1", "宏平均 F1 ")
+    assert before_chinese(("accuracy", "准确率")) == ("accuracy", "准确率")

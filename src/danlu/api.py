@@ -23,13 +23,13 @@ from danlu.linear import restored_of
 from danlu.lookup import is_reference, resolve
 from danlu.loop import steps
 from danlu.messages import say, set_language
-from danlu.metrics import OwnMetrics, own_metrics
+from danlu.metrics import OwnMetrics, own_of_heads
 from danlu.opening import open_session
 from danlu.plan import Asked, open_again, resolved_metrics
 from danlu.predict import Predictor
 from danlu.report.terminal import Reporter
 from danlu.settings import SettingsDict, make_settings
-from danlu.tasks import TASKS
+from danlu.tasks import heads_of
 from danlu.types import Bad, Prediction, Schema, Stepped
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ def train(
         optimizer: name | factory(params) | an instance over this model's parameters.
         metrics: further ones, measured on validation and test as ``val/NAME`` and ``test/NAME``: a function
             ``(prediction, target) -> number``, a function of scikit-learn, a torchmetrics object or collection,
-            "file.py:name", or a list or dict of them. See ``danlu.metrics.own.seen`` for what they are given.
+            "file.py:name", or a list or dict of them; of several targets a dict of these by target, measured as
+            ``val/TARGET/NAME``. See ``danlu.metrics.own.seen`` for what they are given.
         run: the run's folder; one that exists is continued exactly where it stopped.
         settings: the fields of ``danlu.settings.Settings``.
 
@@ -234,10 +235,9 @@ def test(
     return results
 
 
-def _own(predictor: Predictor, metrics: Any) -> OwnMetrics | None:
-    task = TASKS[predictor.schema.task]
-    own = own_metrics(resolved_metrics(metrics), task.name)
-    return OwnMetrics(own, task.name) if own else None
+def _own(predictor: Predictor, metrics: Any) -> dict[str, OwnMetrics]:
+    heads = heads_of(predictor.schema)
+    return own_of_heads(resolved_metrics(metrics), [(head.name, head.task.name) for head in heads])
 
 
 def predict_files(run: str | Path, inputs: Any, output: str | Path | None = None, *, model: Any = None) -> list[Bad]:

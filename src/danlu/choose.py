@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from danlu.device import Precision
 from danlu.errors import DanluError, nearest
 from danlu.freeze import Body
 from danlu.messages import say
-from danlu.metrics import Own
+from danlu.metrics import OwnMetrics
 from danlu.optim import build_optimizer
 from danlu.schedule import Schedule, build_schedule
 from danlu.settings import Settings, parse_time
@@ -55,7 +55,12 @@ def _short(value: Any) -> str:
 
 
 def monitored(
-    settings: Settings, task: Task, own: Sequence[Own] = (), heads: Sequence[Head] = (), *, learnt: bool = False
+    settings: Settings,
+    task: Task,
+    own: Mapping[str, OwnMetrics] | None = None,
+    heads: Sequence[Head] = (),
+    *,
+    learnt: bool = False,
 ) -> tuple[str, bool]:
     """The metric that names the best epoch, and whether more of it is better.
 
@@ -67,13 +72,14 @@ def monitored(
     asked = settings.monitor or usual
     name = asked.lstrip("+-").removeprefix("val/")
     several = [head.key(metric) for head in heads if head.name for metric in head.task.metrics]
-    known = ["loss", *(["balanced_loss"] if learnt else []), *task.metrics, *several, *(one.name for one in own)]
+    mine = {f"{h}/{one.name}" if h else one.name: one for h, of in (own or {}).items() for one in of.metrics}
+    known = ["loss", *(["balanced_loss"] if learnt else []), *task.metrics, *several, *mine]
     if name not in known:
         line = nearest(name, known) or usual
         raise DanluError("DL310", where=f"monitor={name!r}", known=", ".join(known), line=line)
     if asked[0] in "+-":
         return name, asked[0] == "+"
-    users = next((one for one in own if one.name == name), None)
+    users = mine.get(name)
     if users is None:
         return name, name.rpartition("/")[2] not in (*LESS_IS_BETTER, "balanced_loss")
     if users.greater is None:

@@ -33,10 +33,24 @@ FEW_COPIES = 0.005  # share of a part's rows: fewer hardly move a figure
 
 @dataclass(frozen=True)
 class Doubt:
-    """``told`` holds the code and the texts: DL330 to DL338."""
+    """``told`` holds the code and the texts: DL330 to DL338. ``head``: the one of several heads that it is about."""
 
     severity: Literal["warning", "note"]
     told: DanluError
+    head: str = ""
+
+    @property
+    def what(self) -> str:
+        """What is told, behind the name of the head."""
+        return say("line.of_heads", heads=self.head, text=self.told.what) if self.head else self.told.what
+
+    @property
+    def why(self) -> str:
+        return self.told.why
+
+    @property
+    def fix(self) -> str:
+        return self.told.fix
 
 
 @dataclass(frozen=True)
@@ -56,10 +70,6 @@ class Trained:
         """A metric's name in the run: "test/accuracy", of a head "test/kind/accuracy"."""
         part, _, name = place.partition("/")
         return f"{part}/{self.head}/{name}" if self.head else place
-
-    def named(self, name: str) -> str:
-        """A metric in words."""
-        return metric_name(f"{self.head}/{name}" if self.head else name)
 
 
 def of_head(trained: Trained, head: str, task: str) -> Trained:
@@ -102,7 +112,7 @@ def doubts_of_results(trained: Trained) -> list[Doubt]:
     """After the test, the most serious first."""
     found = [_guessing(trained), _linear(trained), _disagree(trained), _remembers(trained), _still_improving(trained)]
     found += [_worse_group(trained), _few_rows(trained)]
-    return [doubt for doubt in found if doubt is not None]
+    return [replace(doubt, head=trained.head) for doubt in found if doubt is not None]
 
 
 def _headline(trained: Trained) -> tuple[str, float, float, float] | None:
@@ -131,7 +141,7 @@ def _guessing(trained: Trained) -> Doubt | None:
     if any(_beats_all_guesses(trained, other) for other in NO_GUESS_BEATS[trained.task]):
         return None
     numbers = {k: number(v) for k, v in {"value": value, "low": low, "high": high, "baseline": trivial}.items()}
-    told = DanluError("DL332", trained.at(f"test/{name}"), metric=trained.named(name), line=trained.longer, **numbers)
+    told = DanluError("DL332", trained.at(f"test/{name}"), metric=metric_name(name), line=trained.longer, **numbers)
     return Doubt("warning", told)
 
 
@@ -151,7 +161,7 @@ def _linear(trained: Trained) -> Doubt | None:
     if headline is None or linear is None:
         return None
     name = headline[0]
-    facts = {"metric": trained.named(name), "value": number(headline[1]), "linear": number(linear)}
+    facts = {"metric": metric_name(name), "value": number(headline[1]), "linear": number(linear)}
     if _as_good(name, trained.task, linear, headline[1]):
         facts["how"] = say("doubt.linear.better" if _linear_is_better(trained, name) else "doubt.linear.as_good")
         return Doubt("warning", DanluError("DL331", trained.at(f"test/{name}"), line=trained.longer, **facts))
@@ -179,7 +189,7 @@ def _disagree(trained: Trained) -> Doubt | None:
     if abs(val - value) <= limit:
         return None
     facts = {"val": number(val), "test": number(value), "limit": number(limit)}
-    return Doubt("warning", DanluError("DL330", trained.at(f"val/{name}"), metric=trained.named(name), **facts))
+    return Doubt("warning", DanluError("DL330", trained.at(f"val/{name}"), metric=metric_name(name), **facts))
 
 
 def _remembers(trained: Trained) -> Doubt | None:
@@ -209,7 +219,7 @@ def _still_improving(trained: Trained) -> Doubt | None:
     error = (high - low) / 2 / Z * math.sqrt(rows / trained.val_rows)
     if (after - before) * (1 if METRICS[trained.task][name].greater else -1) <= error:
         return None
-    facts = {"metric": trained.named(name), "before": number(before), "after": number(after), "line": trained.longer}
+    facts = {"metric": metric_name(name), "before": number(before), "after": number(after), "line": trained.longer}
     return Doubt("note", DanluError("DL335", trained.at(f"val/{name}"), **facts))
 
 
@@ -228,7 +238,7 @@ def _worse_group(trained: Trained) -> Doubt | None:
     guess = first.get(f"{name}_baseline")
     also = (say("doubt.group_baseline", baseline=number(guess)) if guess is not None else "") + also
     facts = {"group": f"{first['column']}: {first['group']}", "rows": f"{first['rows']:,}", "also": also}
-    where, metric, compared = trained.at(f"test/{name}"), trained.named(name), told["compared"]
+    where, metric, compared = trained.at(f"test/{name}"), metric_name(name), told["compared"]
     return Doubt("warning", DanluError("DL338", where, metric=metric, compared=compared, **facts, **numbers))
 
 
@@ -242,5 +252,5 @@ def _few_rows(trained: Trained) -> Doubt | None:
         return None
     facts = {"half": f"{half:.2f}", "rows": f"{rows:,}", "needed": f"{round(rows * (half / 0.02) ** 2, -2):,.0f}"}
     return Doubt(
-        "note", DanluError("DL333", trained.at(f"test/{name}"), metric=trained.named(name), line=trained.more, **facts)
+        "note", DanluError("DL333", trained.at(f"test/{name}"), metric=metric_name(name), line=trained.more, **facts)
     )

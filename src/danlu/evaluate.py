@@ -158,25 +158,26 @@ def evaluate(
     keep: bool = False,
     scale: Any = "",
     linear: Beside | None = None,
-    own: OwnMetrics | None = None,
+    own: Mapping[str, OwnMetrics] | None = None,
 ) -> Evaluation:
     """The task's metrics and the loss over everything the loader gives.
 
     ``scale`` says what the outputs are where there is no loss to tell (see ``tasks.scales_of``).
     ``keep`` returns all predictions and targets too (the test set's file, intervals); many of them lie in a file, so
     that memory stays constant. ``linear`` answers the same inputs (their features), to stand beside the model; ``own``
-    are the user's metrics. Models that draw random numbers are given the same ones at every evaluation, and training's
-    are put back.
+    are the user's metrics by head. Models that draw random numbers are given the same ones at every evaluation, and
+    training's are put back.
     """
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     precision = precision or Precision(device=device.type)
     every = heads_of(schema, scale or loss) if schema.heads else (Head("", schema, task, scale or loss),)
     absent = schema.origin == "table"
-    heads = [_Seen(head, own, absent=absent) for head in every if head.task.metrics or own is not None]
+    own = own or {}
+    heads = [_Seen(h, own.get(h.name), absent=absent) for h in every if h.task.metrics or h.name in own]
     tally = Tally(loss)
     rows = 0
-    if own is not None:
-        own.start(device)
+    for users in own.values():
+        users.start(device)
     with kept_randomness(seed=0), evaluating(model):
         for batch in loader:
             count = rows_of(batch)
@@ -212,22 +213,27 @@ class _Seen:
 
     def add(self, output: Any, target: Any, linear: Tensor | None, *, keep: bool) -> None:
         decoded, truth = self.head.decoded(output), self.head.target(target)
-        if self.own is not None:
-            self.own.update(decoded, truth)
+        some = self._known(decoded, truth)
+        if self.own is not None and (not self.absent or len(some[1])):
+            self.own.update(*some)
         if (keep and self.head.task.metrics) or (self.own is not None and self.own.whole):
             for part, value in zip(self.kept, (decoded, truth, linear)):
                 if value is not None:
                     part.add(value)
-        if self.absent:
-            known = truth_known(truth)
-            decoded, truth = decoded[known], truth[known]
-        self.meter.update(decoded, truth)
+        self.meter.update(*some)
+
+    def _known(self, decoded: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+        """The rows that have this head's target."""
+        known = truth_known(truth) if self.absent else None
+        return (decoded, truth) if known is None else (decoded[known], truth[known])
 
     def computed(self) -> dict[str, float]:
         """The task's metrics, and the user's."""
         found = self.meter.compute() if self.head.task.metrics else {}
         if self.own is not None:
             decoded, target, _ = (part.tensor() for part in self.kept)  # ordinary tensors, outside inference mode
+            if decoded is not None and target is not None:
+                decoded, target = self._known(decoded, target)
             with kept_randomness(seed=0):
                 found |= self.own.compute(decoded, target)
         return found

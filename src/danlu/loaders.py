@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import IterableDataset, Subset, TensorDataset
 
 from danlu.choose import Decisions, has_length
@@ -18,7 +18,7 @@ from danlu.device import pick_device
 from danlu.errors import DanluError
 from danlu.messages import say
 from danlu.settings import Settings
-from danlu.tasks import Task
+from danlu.tasks import Task, heads_of
 from danlu.types import Choice, Schema
 
 EVAL_BYTES = 4 * 2**20  # inputs of one evaluation batch
@@ -100,8 +100,10 @@ def weigh_classes(loader: Loader, data: Data, task: Task, schema: Schema, settin
     Raises DL367 where rows cannot be drawn by class, DL229 where the classes of the training rows are not known.
     """
     if not isinstance(settings.class_weights, str):
+        if schema.heads and settings.class_weights is not None:
+            tell(Choice("class_weights", _weighed(schema), say("heads.weights.given")))
         return
-    known = data.targets("train") if schema.targets else None
+    known = data.targets("train") if schema.targets and not schema.heads else None
     if settings.class_weights == "sampled":
         own: list[str] = [name for name in ("sampler", "batch_sampler") if name in data.loader]
         own += ["shuffle=False"] if data.loader.get("shuffle") is False else []
@@ -111,18 +113,43 @@ def weigh_classes(loader: Loader, data: Data, task: Task, schema: Schema, settin
             raise DanluError("DL367", where='class_weights="sampled"', why=why)
         if known is None or len(known) != len(data.train):
             raise DanluError("DL229", where='class_weights="sampled"')
+    if schema.heads:
+        _tell_heads(data, schema, settings.class_weights, tell)
+        return
     if task.name != "classification" or known is None:
         return
     labels = task.target(known, schema).cpu()
     if settings.class_weights == "sampled":
         loader.draw_equally(labels)
+    cost = _cost(labels, schema.classes, settings.class_weights)
+    if cost:
+        tell(Choice("class_weights", settings.class_weights, cost))
+
+
+def _tell_heads(data: Data, schema: Schema, how: str, tell: Tell) -> None:
+    """Which of several heads have class weights, and what they cost the classes of each."""
+    costs = []
+    for head in heads_of(schema):
+        known = data.targets("train", head.name) if head.task.name == "classification" else None
+        cost = _cost(head.target(known).cpu(), head.schema.classes, how) if known is not None else ""
+        costs += [say("line.of_heads", heads=head.name, text=cost)] if cost else []
+    shown = say("line.of_heads", heads=_weighed(schema), text=how)
+    tell(Choice("class_weights", shown, say("list.parts").join(costs)))
+
+
+def _weighed(schema: Schema) -> str:
+    """The heads that class weights reach."""
+    return say("list.names").join(head.name for head in heads_of(schema) if head.schema.classes)
+
+
+def _cost(labels: Tensor, classes: Sequence[str], how: str) -> str:
+    """What weights or equal draws do to the rarest and the most common class; empty for fewer than two."""
     counts = torch.bincount(labels[labels >= 0]).tolist()
-    there = [(n, schema.classes[k] if k < len(schema.classes) else str(k)) for k, n in enumerate(counts) if n]
+    there = [(n, classes[k] if k < len(classes) else str(k)) for k, n in enumerate(counts) if n]
     if len(there) < 2:
-        return
+        return ""
     (fewest, rare), (most, common) = min(there), max(there)
     each = len(labels) / len(there)  # rows of each class in an epoch
     facts = {"rare": rare, "rows": f"{fewest:,}", "common": common, "unseen": f"{max(0.0, 1 - each / most):.0%}"}
-    times = each / fewest if settings.class_weights == "sampled" else most / fewest
-    why = say(f"class_weights.{settings.class_weights}", times=f"{times:,.3g}", **facts)
-    tell(Choice("class_weights", settings.class_weights, why))
+    times = each / fewest if how == "sampled" else most / fewest
+    return say(f"class_weights.{how}", times=f"{times:,.3g}", **facts)

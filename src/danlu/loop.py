@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from danlu.batch import Batches, forward, returned_loss, rows_of, to_device
+from danlu.batch import Batches, forward, returned_loss, rows_of, split_batch, to_device
 from danlu.data.seeded import name_of
 from danlu.device import Precision
 from danlu.errors import DanluError
@@ -18,7 +18,7 @@ from danlu.guard import Guard, NotFinite, norm_to_clip
 from danlu.lean import clear
 from danlu.optim import build_optimizer
 from danlu.settings import Settings
-from danlu.tasks.criterion import divisor, one_loss, sums
+from danlu.tasks.criterion import accumulated, divisor, one_loss
 from danlu.types import Epoch, Stepped
 
 FP32 = Precision()
@@ -88,10 +88,11 @@ def step(
     if type(batch) is Batches:
         total: Any = 0.0
         weight: Any = 0.0
-        parts = sums(criterion) if criterion is not None else None
-        for part in batch:
+        targets = [split_batch(model, part)[2] for part in batch]
+        parts = accumulated(criterion, targets) if criterion is not None else [None] * len(batch)
+        for part, both in zip(batch, parts):
             with precision.autocast():
-                part_sum, part_weight = _sum_of(model, part, parts)
+                part_sum, part_weight = _sum_of(model, part, both)
             (part_sum if scaler is None else scaler.scale(part_sum)).backward()
             total, weight = total + part_sum.detach(), weight + part_weight
         weight = divisor(weight)
@@ -270,15 +271,15 @@ def _mean_of(model: nn.Module, batch: Any, loss: Callable[..., Any] | None) -> T
     return value
 
 
-def _sum_of(model: nn.Module, batch: Any, parts: Callable[..., tuple[Tensor, Any]] | None) -> tuple[Tensor, Any]:
+def _sum_of(model: nn.Module, batch: Any, both: Callable[..., tuple[Tensor, Any]] | None) -> tuple[Tensor, Any]:
     output, target = forward(model, batch)
-    if parts is None:
+    if both is None:
         value = returned_loss(output)
         if value is None:
             raise DanluError("DL305", got=_shape(output))
         rows = rows_of(batch)
         return value * rows, rows
-    return parts(output, target)
+    return both(output, target)
 
 
 def _shape(value: Any) -> str:
@@ -286,6 +287,8 @@ def _shape(value: Any) -> str:
 
 
 def _divide_gradients(optimizer: torch.optim.Optimizer, weight: Tensor | float) -> None:
+    if type(weight) is float and weight == 1.0:
+        return
     grads = [p.grad for p in _parameters(optimizer) if p.grad is not None]
     if isinstance(weight, Tensor):
         for grad in grads:  # each in its own precision: a count of 257 is not a bfloat16

@@ -23,6 +23,7 @@ from danlu.freeze import Body, find_body, last_layer
 from danlu.loop import row_names
 from danlu.messages import say
 from danlu.metrics import OwnMetrics
+from danlu.models.heads import Heads
 from danlu.models.mixed import Mixed
 from danlu.pretrained import Filled, Pretrained, fill_in
 from danlu.settings import Settings
@@ -50,7 +51,12 @@ def begin(
 
 
 def _fill(model: nn.Module, pretrained: Pretrained, classes: tuple[str, ...]) -> tuple[Filled, frozenset[str]]:
-    """Weights of an image model go into the trunk of one for tables with images; the names of what stays random."""
+    """Weights of an image model go into the trunk of one for tables with images, or of several heads; the names of
+    what stays random.
+    """
+    if isinstance(model, Heads) and not any(name.startswith("trunk.") for name in pretrained.tensors):
+        filled, new = _fill(model.trunk, pretrained, ())
+        return filled, frozenset(f"trunk.{name}" for name in new)
     if not isinstance(model, Mixed) or any(name.startswith("trunk.") for name in pretrained.tensors):
         filled = fill_in(model, pretrained, classes)
         return filled, filled.new
@@ -134,27 +140,32 @@ def _criterion(
     absent = _absent(data, schema)
     found = tasks.criterion_of(loss, schema, settings, lambda head: data.targets("train", head), list(absent))
     if not decisions.before:
-        for head, (count, rows) in absent.items():
-            told = say("heads.missing.count", head=head, count=f"{count:,}", rows=f"{rows:,}")
+        for head, counts in absent.items():
+            parts = [
+                say(f"heads.missing.{k}", count=f"{n:,}", rows=f"{rows:,}") for k, (n, rows) in counts.items() if n
+            ]
+            told = say("heads.missing.count", head=head, parts=say("list.names").join(parts))
             decisions.tell(Choice("missing targets", told, say("heads.missing")))
         decisions.tell(_weights(found, schema, settings))
         example = next((h.key(h.task.monitor) for h in tasks.heads_of(schema) if h.task.metrics), "loss")
-        name, _ = monitored(settings, task, heads=tasks.heads_of(schema), learnt=found.learnt is not None)
         if not settings.monitor:
+            name, _ = monitored(settings, task, heads=tasks.heads_of(schema), learnt=found.learnt is not None)
             kind = "learnt" if found.learnt is not None else "fixed"
             decisions.tell(Choice("monitor", name, say(f"heads.monitor.{kind}", example=example)))
     return found
 
 
-def _absent(data: Data, schema: Schema) -> dict[str, tuple[int, int]]:
-    """The heads whose target some rows lack: how many of how many, over all parts."""
-    found: dict[str, tuple[int, int]] = {}
+def _absent(data: Data, schema: Schema) -> dict[str, dict[str, tuple[int, int]]]:
+    """The heads whose target some rows lack: how many of how many, by part."""
+    found: dict[str, dict[str, tuple[int, int]]] = {}
     for head in schema.heads:
-        known = [data.targets(part, head) for part in ("train", "val", "test") if getattr(data, part) is not None]
-        there = [tasks.has_target(target) for target in known if target is not None and len(target)]
-        count = sum(int((~rows).sum()) for rows in there)
-        if count:
-            found[head] = (count, sum(map(len, there)))
+        counts = {}
+        for part in ("train", "val", "test"):
+            target = data.targets(part, head) if getattr(data, part) is not None else None
+            if target is not None and len(target):
+                counts[part] = (int((~tasks.has_target(target)).sum()), len(target))
+        if any(count for count, _ in counts.values()):
+            found[head] = counts
     return found
 
 
@@ -163,14 +174,15 @@ def _weights(criterion: Criterion, schema: Schema, settings: Settings) -> Choice
     if criterion.learnt is not None:
         return Choice("loss weights", "learnt", say("heads.weights.learnt"))
     if settings.loss_weights is not None or any(weight != 1 for _, _, weight in criterion.parts):
-        return Choice("loss weights", shown, say("heads.weights.given"))
+        some = isinstance(settings.loss_weights, Mapping) and len(settings.loss_weights) < len(schema.heads)
+        return Choice("loss weights", shown, say("heads.weights.others" if some else "heads.weights.given"))
     standard = any(f.kind == "number" and f.std for f in schema.targets)
     why = [say("heads.weights.equal")] + ([say("heads.weights.standard")] if standard else [])
-    return Choice("loss weights", shown, "; ".join(why))
+    return Choice("loss weights", shown, say("list.parts").join(why))
 
 
 def try_metrics(
-    own: OwnMetrics,
+    own: Mapping[str, OwnMetrics],
     model: nn.Module,
     loader: Loader,
     task: Task,
@@ -184,9 +196,11 @@ def try_metrics(
     """
     for batches in (few_batches(loader, 1), loader if loader.fixed else few_batches(loader, 50)):
         evaluate(model, batches, task, schema, criterion, precision=precision, own=own)
-        if not own.failures:
+        failed = [(head, *one) for head, users in own.items() for one in users.failures.items()]
+        if not failed:
             return
-    name, (where, reason) = next(iter(own.failures.items()))
+    head, name, (where, reason) = failed[0]
+    name = f"{head}/{name}" if head else name
     raise DanluError("DL365", where=where or f"metrics: {name}", name=name, why=reason)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
@@ -37,7 +37,7 @@ from danlu.loaders import HELD_OUT, make_loader, share_limit, weigh_classes, wit
 from danlu.lookup import is_reference, resolve
 from danlu.match import begin, make_model, try_metrics, try_one_batch
 from danlu.messages import say
-from danlu.metrics import OwnMetrics, own_metrics
+from danlu.metrics import OwnMetrics, own_of_heads
 from danlu.pretrained import Pretrained, find, tell_images
 from danlu.schedule import Schedule
 from danlu.settings import Settings, make_settings
@@ -85,7 +85,7 @@ class Plan:
     epochs: int | None
     limit: int | None  # updates after which the loop ends even inside an epoch (steps=, time=)
     total_steps: int | None
-    own: OwnMetrics | None = None  # the user's metrics
+    own: dict[str, OwnMetrics] = field(default_factory=dict)  # the user's metrics, by head
     range_test: list[tuple[float, float]] = field(default_factory=list)  # lr="auto" of a new run: (rate, loss)
     trivial: dict[str, Tensor] = field(default_factory=dict)  # at the end: what ignoring the input answers, by head,
     linear: dict[str, Linear] = field(default_factory=dict)  # and the linear model, by head
@@ -107,6 +107,7 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     _check_names(wanted_model, loss, wanted_optimizer)
     wanted_metrics = resolved_metrics(asked.metrics)
     _check_freeze(wanted_model, settings)
+    _check_weights(settings)
     pretrained = find(wanted_model, settings.weights)
     data, settings = _open(asked, settings, wanted_model, pretrained, decisions)
     check_slice(settings.slice, data.test, data.schema)
@@ -122,11 +123,10 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     model.to(device)
     loader = make_loader("train", data, settings)
     schema, task, criterion = try_one_batch(loss, settings, schema, model, loader, data, decisions)
-    own = own_metrics(wanted_metrics, task.name)
-    if own and schema.heads:
-        raise DanluError("DL264", "metrics", what=say("heads.not.metrics"), heads=", ".join(schema.heads))
+    heads = tasks.heads_of(schema, criterion)
+    own = own_of_heads(wanted_metrics, [(head.name, head.task.name) for head in heads])
     learnt = criterion is not None and criterion.learnt is not None
-    monitored(settings, task, own, tasks.heads_of(schema, criterion), learnt=learnt)
+    monitored(settings, task, own, heads, learnt=learnt)
     loader = without_lonely_row(loader, model, data, settings, decisions)
     weigh_classes(loader, data, task, schema, settings, _silent if chosen else tell)
 
@@ -143,9 +143,8 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     held_out = {part: make_loader(part, data, settings) for part in HELD_OUT if getattr(data, part) is not None}
     share_limit((loader, *held_out.values()))
     limit = total if settings.steps is not None or settings.time is not None else None
-    users = OwnMetrics(own, task.name) if own else None
-    if users is not None and settings.check and not chosen:
-        try_metrics(users, model, held_out.get("val") or loader, task, schema, criterion, precision)
+    if own and settings.check and not chosen:
+        try_metrics(own, model, held_out.get("val") or loader, task, schema, criterion, precision)
     if settings.accumulate > 1 and not chosen and (norm := batch_norm(model)):
         tell(Choice("accumulate", str(settings.accumulate), say("accumulate.batch_norm", layer=norm)))
     return Plan(
@@ -170,7 +169,7 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
         epochs=None if limit else settings.epochs or decisions.made.get("epochs"),
         limit=limit,
         total_steps=total,
-        own=users,
+        own=own,
         range_test=decisions.range_test,
         chosen=decisions.made,
     )
@@ -232,16 +231,27 @@ def _check_freeze(model: Any, settings: Settings) -> None:
         raise DanluError("DL286", where=f"freeze={settings.freeze!r}", freeze=settings.freeze, name=name)
 
 
+def _check_weights(settings: Settings) -> None:
+    """DL260 for a weight of no target, where the targets are named: before the data is read."""
+    asked = settings.target
+    named = [name.strip() for name in asked.split(",")] if isinstance(asked, str) else list(asked or ())
+    counted = any(name.lstrip("-").isdecimal() for name in named)  # places of columns, where there is no header
+    if isinstance(settings.loss_weights, Mapping) and len(named) > 1 and not counted:
+        tasks.refuse_unknown(settings.loss_weights, named)
+
+
 def _silent(choice: Choice) -> None:
     """A run that goes on has told its choices before."""
 
 
 def resolved_metrics(spec: Any) -> Any:
-    """The objects that "file.py:name" stands for, one or several."""
+    """The objects that "file.py:name" stands for, one or several, by name or by head."""
     if isinstance(spec, (list, tuple)):
         return [resolved_metrics(one) for one in spec]
+    if isinstance(spec, dict):
+        return {name: resolved_metrics(one) for name, one in spec.items()}
     if isinstance(spec, str) and not is_reference(spec):
-        raise DanluError("DL362", where=f"metrics={spec!r}", got=repr(spec))
+        raise DanluError("DL362", where=f"metrics={spec!r}", got=repr(spec), line=say("own.file"))
     return _resolved(spec)
 
 

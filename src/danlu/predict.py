@@ -92,13 +92,13 @@ class Predictor:
         left_out: list[Bad] | None = None,
         *,
         slice: Any = None,
-        own: OwnMetrics | None = None,
+        own: Mapping[str, OwnMetrics] | None = None,
     ) -> dict[str, Any]:
         """``test/<metric>`` with interval and baseline on a dataset whose samples are ready for the model.
 
         ``brought``: arguments of its loader. With ``on_bad="skip"`` among them, samples that cannot be read are left
         out, and told in ``left_out``. ``slice``: see ``Settings.slice``; the groups come in ``test/slices``.
-        ``own``: further metrics, see ``metrics.own``.
+        ``own``: further metrics by head, see ``metrics.own``.
         """
         check_slice(slice, dataset, self.schema)
         kept = ("batch_size", "collate_fn", "num_workers", "sampler", "batch_sampler", "on_bad", "bad_limit")
@@ -121,9 +121,10 @@ class Predictor:
             own=own,
             linear=beside(self.linear, self.schema) if self.linear else None,
         )
-        if own is not None and own.failures:
-            name, (where, reason) = next(iter(own.failures.items()))
-            raise DanluError("DL365", where=where or f"metrics: {name}", name=name, why=reason)
+        for head, users in (own or {}).items():
+            for failed, (where, reason) in users.failures.items():
+                name = f"{head}/{failed}" if head else failed
+                raise DanluError("DL365", where=where or f"metrics: {name}", name=name, why=reason)
         if left_out is not None:
             left_out += loader.bad
         given = self.trivial if isinstance(self.trivial, Mapping) else {"": self.trivial}
@@ -138,7 +139,10 @@ def together(names: Sequence[str], each: Sequence[list[Prediction]]) -> list[Pre
 
 
 def test_results(
-    heads: Sequence[Head], tested: Evaluation, trivial: Mapping[str, Tensor], own: OwnMetrics | None = None
+    heads: Sequence[Head],
+    tested: Evaluation,
+    trivial: Mapping[str, Tensor],
+    own: Mapping[str, OwnMetrics] | None = None,
 ) -> dict[str, Any]:
     """``test/<metric>`` with ``_low``, ``_high``, ``_interval`` (its kind), ``_baseline`` and ``_linear``.
 
@@ -148,13 +152,14 @@ def test_results(
     """
     results: dict[str, Any] = {f"test/{k}": v for k, v in tested.metrics.items()}
     results["test/rows"] = tested.rows
-    if own is not None:
-        better = {True: "higher", False: "lower", None: ""}
-        results["test/own"] = [{"name": one.name, "better": better[one.greater]} for one in own.metrics]
+    better, own = {True: "higher", False: "lower", None: ""}, own or {}
     for head in heads:
+        if head.name in own:
+            users = own[head.name].metrics
+            results[f"test/{head.key('own')}"] = [{"name": one.name, "better": better[one.greater]} for one in users]
         if head.task.metrics and (head.name in tested.heads or not head.name):
             mine, _ = tested.of(head.name).known() if head.name else (tested, None)
-            results |= _results_of(head, mine, trivial.get(head.name), own)
+            results |= _results_of(head, mine, trivial.get(head.name), own.get(head.name))
             if head.name:
                 results[f"test/{head.name}/rows"] = mine.rows
     return results
@@ -180,7 +185,7 @@ def _results_of(head: Head, tested: Evaluation, trivial: Tensor | None, own: Own
         linear = metrics.values(task.name, tested.linear, tested.target)
         results[f"{at}linear"] = say("linear.what")
         results |= {f"{at}{k}_linear": v for k, v in linear.items()} | _over_linear(task.name, tested, at)
-    return results | (_of_own(own, tested, trivial) if own is not None else {})
+    return results | (_of_own(own, tested, trivial, at) if own is not None else {})
 
 
 def _over_linear(task: str, tested: Evaluation, at: str) -> dict[str, Any]:
@@ -196,18 +201,18 @@ def _over_linear(task: str, tested: Evaluation, at: str) -> dict[str, Any]:
     return {key: found.value, f"{key}_low": low, f"{key}_high": high, f"{key}_interval": kind}
 
 
-def _of_own(own: OwnMetrics, tested: Evaluation, trivial: Tensor | None) -> dict[str, Any]:
+def _of_own(own: OwnMetrics, tested: Evaluation, trivial: Tensor | None, at: str) -> dict[str, Any]:
     """Intervals of the user's metrics, and what the trivial and the linear answers reach in them."""
     assert tested.decoded is not None and tested.target is not None
     results: dict[str, Any] = {}
     for name, (low, high, kind) in own.intervals(tested.decoded, tested.target).items():
-        results |= {f"test/{name}_low": low, f"test/{name}_high": high, f"test/{name}_interval": kind}
+        results |= {f"{at}{name}_low": low, f"{at}{name}_high": high, f"{at}{name}_interval": kind}
     beside = {"linear": tested.linear}
     if trivial is not None and len(trivial) == tested.decoded.shape[1]:
         beside["baseline"] = trivial.to(tested.decoded.dtype).expand(len(tested.target), -1)
     for part, answers in beside.items():
         found = own.beside(answers, tested.target) if answers is not None else {}
-        results |= {f"test/{name}_{part}": value for name, value in found.items()}
+        results |= {f"{at}{name}_{part}": value for name, value in found.items()}
     return results
 
 

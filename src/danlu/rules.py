@@ -112,12 +112,12 @@ def read_text(name: str, text: str) -> Any:
 
 
 def _pairs(text: str) -> dict[str, float]:
-    """``price=0.5,kind=1`` by name; empty for text that is no such list."""
+    """``price=0.5,kind=1`` by name; empty for text that is no such list, or has a name twice."""
     found: dict[str, float] = {}
     for part in text.split(","):
         name, equals, number = part.rpartition("=")
         value = _number(number.strip())
-        if not equals or not name.strip() or value is None:
+        if not equals or not name.strip() or value is None or name.strip() in found:
             return {}
         found[name.strip()] = float(value)
     return found

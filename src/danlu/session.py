@@ -112,7 +112,8 @@ class Session:
         found, copies = list[Doubt](), self.copies
         for head in plan.heads:
             target = plan.data.targets("train", head.name) if head.task.name == "classification" else None
-            found += doubts_of_data(plan.data, head.schema.classes, target, copies, weighted=weighted)
+            own = doubts_of_data(plan.data, head.schema.classes, target, copies, weighted=weighted)
+            found += [doubt if doubt.told.code == "DL336" else replace(doubt, head=head.name) for doubt in own]
             copies = []  # told once
         return found
 
@@ -124,8 +125,8 @@ class Session:
     def doubt(self, doubt: Doubt) -> None:
         """Tell what makes a figure doubtful, and keep it with the run."""
         told = doubt.told
-        self.folder.log(events.finding(told.code, doubt.severity, told.where, told.why, told.fix, told.what))
-        self.reporter.finding(told.code, doubt.severity, told.where, told.why, told.fix, told.what)
+        self.folder.log(events.finding(told.code, doubt.severity, told.where, told.why, told.fix, doubt.what))
+        self.reporter.finding(told.code, doubt.severity, told.where, told.why, told.fix, doubt.what)
 
     def lines_before_training(self) -> int:
         """Leading lines of metrics.jsonl that tell of the run's beginning, not of steps that will be made again."""
@@ -215,7 +216,9 @@ class Session:
 
     def _tell_failed(self, part: str) -> None:
         """A metric of the user's that failed, with his own line: once a run, the training goes on."""
-        for name, (where, reason) in (self.plan.own.failures if self.plan.own is not None else {}).items():
+        found = {(head, name): why for head, own in self.plan.own.items() for name, why in own.failures.items()}
+        for (head, failed), (where, reason) in found.items():
+            name = f"{head}/{failed}" if head else failed
             if name not in self.failed:
                 self.failed.add(name)
                 told = DanluError("DL365", where=where or f"metrics: {name}", name=f"{part}/{name}", why=reason)
@@ -364,7 +367,6 @@ def progress_to_json(progress: Progress) -> dict[str, Any]:
 
 def monitor(plan: Plan) -> tuple[str, bool]:
     """``(name of the validation metric that names the best epoch, whether more is better)``."""
-    own = plan.own.metrics if plan.own is not None else ()
     learnt = plan.criterion is not None and plan.criterion.learnt is not None
-    name, greater = monitored(plan.settings, plan.task, own, plan.heads, learnt=learnt)
+    name, greater = monitored(plan.settings, plan.task, plan.own, plan.heads, learnt=learnt)
     return f"val/{name}", greater

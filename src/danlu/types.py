@@ -44,6 +44,7 @@ class Schema:
     layout: Literal["image", "columns", "matrix", "mixed", "tensor"] = "tensor"  # how inputs reach the model
     origin: str = ""  # "table" | "images" | "idx" | "arrays" | "dataset": which reader predict uses for raw input
     parts: tuple[str, ...] = ()  # layout "mixed": what the model gets, in order; see data.mixed
+    order: tuple[str, ...] = ()  # of several targets, where it is not that of the fields
 
     def role(self, role: Role) -> tuple[Field, ...]:
         return tuple(f for f in self.fields if f.role == role)
@@ -54,7 +55,9 @@ class Schema:
 
     @property
     def targets(self) -> tuple[Field, ...]:
-        return self.role("target")
+        """In the order that a person gave them in; the fields have that of the columns."""
+        found, order = self.role("target"), self.order
+        return tuple(sorted(found, key=lambda f: order.index(f.name) if f.name in order else len(order)))
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -99,7 +102,8 @@ class Schema:
             return Field(**plain)
 
         fields = tuple(field_of(entry) for entry in value["fields"])
-        return Schema(fields, value["task"], value["layout"], value["origin"], tuple(value.get("parts", ())))
+        parts, order = (tuple(value.get(name, ())) for name in ("parts", "order"))
+        return Schema(fields, value["task"], value["layout"], value["origin"], parts, order)
 
 
 @dataclass(frozen=True)

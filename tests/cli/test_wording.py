@@ -20,6 +20,8 @@ from danlu.cli.wording import as_flags
         ("target='the label'", "--target 'the label'"),
         ('danlu.train(x, target="label")', 'danlu.train(x, target="label")'),  # a call stays Python
         ("model=Net()", "model=Net()"),
+        ("for each head, such as price=0.5,kind=1", "for each head, such as price=0.5,kind=1"),
+        ("--loss-weights size=2,kind=1", "--loss-weights size=2,kind=1"),  # columns, not settings
         ("loss={'a': 'MSELoss'}", "loss={'a': 'MSELoss'}"),
         ("requires_grad=True, dim=1", "requires_grad=True, dim=1"),
         ("loss.mean(), or reduction='mean'", "loss.mean(), or reduction='mean'"),

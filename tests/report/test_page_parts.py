@@ -190,6 +190,19 @@ def test_the_headline_is_drawn_to_scale_beside_both_baselines() -> None:
     assert len(ladder.all("path", "whisker")) == 1
 
 
+def test_several_heads_have_a_line_each_instead_of_one_large_figure() -> None:
+    right = c.Metric("Accuracy", 0.8, c.Interval(0.75, 0.85, "Wilson"), 0.1, 0.6, "higher", "%")
+    off = c.Metric("RMSE", 12.5, c.Interval(11.0, 14.0, "bootstrap"), 30.0, None, "lower")
+    heads = (c.HeadScore("kind", right, "the most frequent class"), c.HeadScore("price", off, "the mean"))
+    page = read(render(Page("t", verdict=c.Verdict(heads=heads))))
+    assert not page.all("p", "huge")
+    assert rows_of(page.all("table")[0]) == [
+        ["Target", "This model", "Linear model", "Trivial answer"],
+        ["kind Accuracy ↑", "80.0 % 75.0 – 85.0 %", "60.0 %", "10.0 % the most frequent class"],
+        ["price RMSE ↓", "12.5000 11.0000 – 14.0000", "–", "30.0000 the mean"],
+    ]
+
+
 def test_the_metrics_table_says_what_was_given() -> None:
     metrics = (
         c.Metric("Accuracy", 0.9, c.Interval(0.88, 0.92, "Wilson"), 0.5, 0.8, "higher", "%"),
@@ -228,7 +241,7 @@ def test_heads_stand_under_their_names() -> None:
 
 def test_importances_are_ranked_and_drawn_to_scale() -> None:
     found = (c.Importance("a", 0.1), c.Importance("b", 0.4, c.Interval(0.3, 0.5)), c.Importance("c", -0.1))
-    page = read(render(Page("t", why=c.Why(importances=found))))
+    page = read(render(Page("t", why=c.Why(importances=(c.Importances(found),)))))
     rows = rows_of(page.all("table")[0])[1:]
     assert [(r[0], r[2], r[3]) for r in rows] == [
         ("b", "0.400", "0.300 – 0.500"),

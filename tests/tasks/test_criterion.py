@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from danlu.errors import DanluError
 from danlu.settings import Settings
 from danlu.tasks import TASKS, Criterion, check_value, criterion, divisor, sums
+from danlu.tasks.criterion import accumulated, several
 from danlu.types import Field, Schema
 
 CLASSES = Schema(
@@ -120,12 +122,12 @@ def compare(model: nn.Module, loss: Criterion, x: Tensor, y: Any, cuts: list[int
     whole = loss(model(x), y)
     expected = torch.autograd.grad(whole, params)
     mean = float(whole.detach())
-    n, part_sums = len(x), sums(loss)
+    pieces = [0, *cuts, len(x)]
     value, count = 0.0, 0.0
     got = [torch.zeros_like(p) for p in params]
-    for start, stop in zip([0, *cuts], [*cuts, n]):
-        some = tuple(t[start:stop] for t in y) if isinstance(y, tuple) else y[start:stop]
-        part, weight = part_sums(model(x[start:stop]), some)
+    some = [tuple(t[a:b] for t in y) if isinstance(y, tuple) else y[a:b] for a, b in pairwise(pieces)]
+    for a, b, target, part_sums in zip(pieces, pieces[1:], some, accumulated(loss, some)):
+        part, weight = part_sums(model(x[a:b]), target)
         for mine, g in zip(got, torch.autograd.grad(part, params)):
             mine += g
         value, count = value + part.detach(), count + weight
@@ -157,21 +159,59 @@ def test_added_sums_of_a_dict_of_losses(seed: int, cuts: set[int]) -> None:
 
 PAIR = (torch.randn(4, 3), torch.randn(4, 3))
 SOME = torch.tensor([0, 1, -100, 2])
+BOTH_COUNT: dict[str, Any] = {
+    "labels ignored": nn.CrossEntropyLoss(),
+    "class weights": nn.CrossEntropyLoss(weight=torch.tensor(W)),
+    "a sum": nn.CrossEntropyLoss(reduction="sum"),
+    "a mean of one's own": lambda output, target: (output.mean(1) - target.clamp(min=0)).square().mean(),
+}
 
 
-@pytest.mark.parametrize(
-    ("loss", "target"),
-    [
-        (nn.CrossEntropyLoss(), SOME),  # a row is ignored
-        (nn.CrossEntropyLoss(weight=torch.tensor(W)), SOME.abs().clamp(max=2)),
-        (nn.MSELoss(reduction="sum"), PAIR[0]),
-        (weighted, SOME.abs().clamp(max=2)),
-    ],
-)
-def test_a_dict_whose_losses_count_differently_is_not_accumulated(loss: Any, target: Tensor) -> None:
-    both = sums(made({"a": loss, "b": "MSELoss"}, "custom"))
+@pytest.mark.parametrize("name", BOTH_COUNT)
+@pytest.mark.parametrize("weights", [None, {"a": 0.3}, "learnt"])
+@given(seed=st.integers(0, 99), cuts=st.sets(st.integers(1, 23), max_size=5))
+@settings(max_examples=8, deadline=None)
+def test_losses_that_count_differently_add_up_to_the_big_batch(
+    name: str, weights: Any, seed: int, cuts: set[int]
+) -> None:
+    """Rows that lack one target, or both; torch's own losses over the whole batch are the truth."""
+    g = torch.Generator().manual_seed(seed)
+    x = torch.randn(24, 5, generator=g).double()
+    kind, price = class_target(24, g), torch.randn(24, generator=g).double()
+    price[torch.randperm(24, generator=g)[:9]] = float("nan")
+    loss = BOTH_COUNT[name]
+    loss = loss.double() if isinstance(loss, nn.Module) else loss
+    absent = ["a", "b"] if name in ("class weights", "a sum") else ["b"]
+    both = several({"a": loss, "b": nn.MSELoss()}, weights, absent)
+    model = TwoHeads().double()
+    a, b = model(x)
+    rows = kind != -100 if "a" in absent else torch.ones(24, dtype=torch.bool)
+    known = ~price.isnan()
+    alone = [loss(a[rows], kind[rows]), nn.MSELoss()(b[known], price[known])]
+    shares = {None: [1.0, 1.0], "learnt": [1.0, 0.5]}.get(weights if not isinstance(weights, dict) else "", [0.3, 1.0])
+    torch.testing.assert_close(both((a, b), (kind, price)), shares[0] * alone[0] + shares[1] * alone[1])
+    compare(model, both, x, (kind, price), sorted(cuts), 1e-12)
+
+
+def test_the_log_variances_of_learnt_weights_count_once_an_update() -> None:
+    both = several({"a": nn.CrossEntropyLoss(), "b": nn.MSELoss()}, "learnt")
+    assert both.learnt is not None
+    with torch.no_grad():
+        both.learnt.log_variance.copy_(torch.tensor([0.4, -0.9]))
+    model, x = TwoHeads(), torch.randn(12, 5)
+    y = (torch.arange(12) % 3, torch.randn(12))
+    (expected,) = torch.autograd.grad(both(model(x), y), [both.learnt.log_variance])
+    some = [tuple(t[i : i + 5] for t in y) for i in (0, 5, 10)]
+    found = [each(model(x[i : i + 5]), target) for i, target, each in zip((0, 5, 10), some, accumulated(both, some))]
+    (got,) = torch.autograd.grad(sum(value for value, _ in found), [both.learnt.log_variance])
+    torch.testing.assert_close(got, expected)
+
+
+def test_a_loss_that_tells_its_weight_with_its_value_is_not_accumulated_beside_others() -> None:
+    pair, target = (torch.randn(4, 3), torch.randn(4, 3)), (torch.tensor([0, 1, 2, 2]), torch.randn(4, 3))
+    (both,) = accumulated(made({"a": weighted, "b": "MSELoss"}, "custom"), [target])
     with pytest.raises(DanluError) as error:
-        both(PAIR, (target, PAIR[1]))
+        both(pair, target)
     assert error.value.code == "DL215" and "'a'" in error.value.where
 
 

@@ -7,8 +7,8 @@ import shlex
 
 from danlu.rules import RULES
 
-_NAMES = "|".join(["model", "loss", "optimizer", "val", "kind", *RULES])
-_SETTING = re.compile(rf"\b({_NAMES})=(?:'([^']+)'|\"([^\"]+)\"|([\d.]+|auto)(?![\w(]))")
+_NAMES = "|".join(["model", "loss", "optimizer", "metrics", "val", "kind", *RULES])
+_SETTING = re.compile(rf"(?<!,)(?<!--loss-weights )\b({_NAMES})=(?:'([^']+)'|\"([^\"]+)\"|([\d.]+|auto)(?![\w(]))")
 
 
 def as_flags(text: str) -> str:

@@ -206,12 +206,12 @@ def _as_table(dataset: Any) -> Any:
 
 def _open_table(data: Any, test: Any, val: Any, settings: Settings, *, layout: Layout, asks: Asks) -> Data:
     """Rows of a table; or its images, where a column holds those."""
-    from danlu.data.pictures import image_column, open_pictures
+    from danlu.data.pictures import has_heads, image_column, open_pictures
     from danlu.data.table import read_table
     from danlu.data.tables import open_tables
 
     table = read_table(data, settings)
-    if image_column(table.columns) is not None:
+    if image_column(table.columns) is not None and not has_heads(table, settings):
         return open_pictures(table, test, val, settings)
     return open_tables(table, test, val, settings, layout=layout, split=split, asks=asks)
 

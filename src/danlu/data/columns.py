@@ -107,7 +107,9 @@ class Data:
     bad: tuple[Bad, ...] = ()
     loader: dict[str, Any] = field(default_factory=dict)  # arguments the user's training DataLoader brought along
     held_out: dict[str, dict[str, Any]] = field(default_factory=dict)  # the same of his "val" and "test" DataLoaders
-    labels: dict[str, Any] = field(default_factory=dict)  # part -> the labels its dataset carries, an ndarray (N,)
+    labels: dict[str, Any] = field(
+        default_factory=dict
+    )  # part -> the labels its dataset carries, (N,), or a dict by head
     path: str | None = None  # None when made from Python objects: such a run resumes from its script
     table: Any = None  # the Table the rows were made from, with all its cells, for those who look; training drops it
 
@@ -118,8 +120,11 @@ class Data:
         """
         rows, known = getattr(self, part), self.labels.get(part)
         if head:
+            if isinstance(known, dict):  # of images that stay in their files
+                return torch.as_tensor(known[head]) if head in known else None
             of = rows.heads if isinstance(rows, Columns) else ()
             return rows.column(of.index(head) - len(of)) if head in of else None
         if isinstance(rows, Columns):
             return rows.column(-1)
-        return torch.as_tensor(known) if known is not None and known.dtype.kind in "iufb" else None
+        numbers = known is not None and not isinstance(known, dict) and known.dtype.kind in "iufb"
+        return torch.as_tensor(known) if numbers else None

@@ -153,7 +153,7 @@ def with_statistics(fields: Sequence[Field], pictures: Pictures, train: Tensor) 
 def rows_of_pictures(pictures: Pictures, rest: Columns, prepare: Prepare) -> Columns | PictureRows:
     """Rows whose stored tensors are each image's bytes, then those of ``rest``."""
     if pictures.pixels is not None:
-        return Columns((*pictures.pixels, *rest.tensors), None, prepare, rest.names, rest.exact, rest.aside)
+        return Columns((*pictures.pixels, *rest.tensors), None, prepare, rest.names, rest.exact, rest.aside, rest.heads)
     return PictureRows(pictures, rest, prepare)
 
 
@@ -167,6 +167,11 @@ class PictureRows(Dataset[tuple[Any, ...]]):
     def targets(self) -> Tensor:
         """Each row's target."""
         return self.rest.column(-1)
+
+    def labels(self) -> Any:
+        """All targets, (N, …) arrays; of several heads by name."""
+        of = self.rest.heads
+        return {h: self.rest.column(i - len(of)).numpy() for i, h in enumerate(of)} if of else self.targets.numpy()
 
     @property
     def aside(self) -> Mapping[str, Any]:
@@ -193,7 +198,7 @@ class PictureRows(Dataset[tuple[Any, ...]]):
     def __getitem__(self, i: int) -> tuple[Any, ...]:
         if not -len(self) <= i < len(self):
             raise IndexError(i)
-        return tuple(part[0] for part in self.prepare(self.stored(i % len(self))))
+        return tuple(self.rest.packed([part[0] for part in self.prepare(self.stored(i % len(self)))]))
 
     def take(self, rows: Tensor) -> PictureRows:
         return PictureRows(self.pictures, self.rest.take(rows), self.prepare)

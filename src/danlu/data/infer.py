@@ -149,6 +149,13 @@ def named_columns(
     return tuple(dict.fromkeys(found))
 
 
+def given_order(fields: Sequence[Field], table: Table, settings: Settings) -> tuple[str, ...]:
+    """Several targets in the order that a person named them in; empty where the columns have it too."""
+    columns = tuple(f.name for f in fields if f.role == "target")
+    given = named_columns(settings.target, table, dict.fromkeys(table.names), "--target")
+    return given if len(columns) > 1 and given != columns else ()
+
+
 def _find_target(
     table: Table, settings: Settings, profiles: dict[str, Profile], ignored: Sequence[str]
 ) -> tuple[tuple[str, ...], str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import pyarrow as pa
 
 from danlu.data import arrow
 from danlu.data.cells import flat, is_text, to_labels
-from danlu.data.images import is_image
+from danlu.data.images import StoredImage, is_image
 from danlu.data.profile import Profile
 from danlu.data.table import Table
+from danlu.data.typed import holds_images
 from danlu.data.user import spread
 from danlu.errors import DanluError, nearest
 from danlu.messages import say
@@ -54,6 +56,7 @@ def image_columns(table: Table, profiles: Mapping[str, Profile], left_out: Seque
     names. DL133 for addresses on a network, DL135 where no file is found, both only if no other column has images.
     """
     found: dict[str, str] = {name: say("pictures.objects") for name in table.images if name not in left_out}
+    found |= {n: say("pictures.stored") for n in table.names if n not in left_out and holds_images(table.columns, n)}
     failed: list[DanluError] = []
     for name in table.names:
         if name in left_out or name in found:
@@ -66,11 +69,11 @@ def image_columns(table: Table, profiles: Mapping[str, Profile], left_out: Seque
             continue
         if _share(bool(_URL.match(c)) for c in some) > 0.5:
             if _NAMED.search(name) or _share(is_image(Path(c.partition("?")[0])) for c in some) > 0.5:
-                failed.append(DanluError("DL133", where=table.path, column=name, cell=some[0]))
+                failed.append(_address(table, name, some[0], say("pictures.instead", column=name)))
         elif _share(is_image(Path(_slashes(c))) for c in some) > 0.9:
             located = locate(table, name)
             if located is None:
-                failed.append(nothing_found(table, name, some[0]))
+                failed.append(nothing_found(table, name, some[0], say("pictures.instead", column=name)))
             else:
                 found[name] = _why(table, located, texts(table, name)[1])
         elif nameless:
@@ -90,9 +93,15 @@ def unfound(name: str, table: Table) -> str:
     return ""
 
 
-def nothing_found(table: Table, name: str, cell: str) -> DanluError:
+def nothing_found(table: Table, name: str, cell: str, instead: str = "") -> DanluError:
+    """``instead``: what else could be done, where the model does not need the column yet."""
     folder = _folder(table)
-    return DanluError("DL135", where=table.path, column=name, cell=cell, path=folder / _slashes(cell), folder=folder)
+    facts = {"cell": cell, "path": folder / _slashes(cell), "folder": folder, "instead": instead}
+    return DanluError("DL135", where=table.path, column=name, **facts)
+
+
+def _address(table: Table, name: str, cell: str, instead: str = "") -> DanluError:
+    return DanluError("DL133", where=table.path, column=name, cell=cell, instead=instead)
 
 
 def a_few(table: Table, name: str) -> list[str]:
@@ -232,9 +241,11 @@ def image_paths(table: Table, name: str) -> tuple[list[Any], dict[int, str]]:
     if name in table.images:
         given = [_as_picture(v) for v in table.images[name]]
         return given, {i: say("pictures.empty", column=name) for i, v in enumerate(given) if v is None}
+    if holds_images(table.columns, name):
+        return list(stored_images(table, name)), {}
     cells, present = texts(table, name)
     if present and sum(bool(_URL.match(c)) for c in present) > 0.5 * len(present):
-        raise DanluError("DL133", where=table.path, column=name, cell=present[0])
+        raise _address(table, name, present[0])
     located = locate(table, name)
     if located is None:
         if present:
@@ -250,6 +261,13 @@ def image_paths(table: Table, name: str) -> tuple[list[Any], dict[int, str]]:
         elif not _is_file(path):
             wrong[row] = say("pictures.missing", path=path, hint=_hint(path) if not wrong else "")
     return paths, wrong
+
+
+def stored_images(table: Table, name: str) -> tuple[StoredImage, ...]:
+    """The images of a column of image files, each with its row's name."""
+    places = replace(table, columns=pa.table({}))
+    column = flat(table.columns.column(name))
+    return tuple(StoredImage(column, row, partial(Table.name, places)) for row in range(len(table)))
 
 
 def _as_picture(value: Any) -> Any:

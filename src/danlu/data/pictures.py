@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,16 @@ import torch
 
 from danlu.data import arrow
 from danlu.data.arrays import Arrays, check_limit, encode, open_arrays, some
-from danlu.data.cells import flat
 from danlu.data.columns import Data
 from danlu.data.encode import Cells, by_name, read_cells, refuse_unknown_classes
 from danlu.data.files import Files, decode_parts, image_shape, open_files, rows_of_files
 from danlu.data.images import ImageFiles, StoredImage, decode_all
 from danlu.data.infer import infer_target
 from danlu.data.labels import as_lists
+from danlu.data.locate import stored_images
 from danlu.data.table import Table, read_table
 from danlu.data.tables import settle
-from danlu.data.typed import features_of, kind_of
+from danlu.data.typed import holds_images
 from danlu.errors import DanluError
 from danlu.messages import say
 from danlu.settings import Settings
@@ -29,21 +28,14 @@ from danlu.types import Bad, Choice, Field, Schema
 
 
 def image_column(columns: pa.Table) -> str | None:
-    """The first column of image files: ``Image`` by the table's own word, else structs of bytes and path like it."""
-    features = features_of(columns)
-    for name in columns.column_names:
-        kind = columns.schema.field(name).type
-        shaped = pa.types.is_struct(kind) and {f.name for f in kind} == {"bytes", "path"}
-        if shaped and kind_of(features.get(name)) in ("Image", ""):
-            return str(name)
-    return None
+    """The first column of image files."""
+    return next((str(name) for name in columns.column_names if holds_images(columns, name)), None)
 
 
-def stored_images(table: Table, name: str) -> tuple[StoredImage, ...]:
-    """The column's images, each with its row's name."""
-    places = replace(table, columns=pa.table({}))
-    column = flat(table.columns.column(name))
-    return tuple(StoredImage(column, row, partial(Table.name, places)) for row in range(len(table)))
+def has_heads(table: Table, settings: Settings) -> bool:
+    """Whether a table with a column of image files has several targets, each to be answered by a head of its own."""
+    name = image_column(table.columns)
+    return name is not None and infer_target(_without(table, name), settings)[1] == "multitask"
 
 
 def open_pictures(table: Table, test: Any, val: Any, settings: Settings) -> Data:

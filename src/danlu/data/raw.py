@@ -206,7 +206,8 @@ def _pictures(inputs: Any) -> Any:
     stored = folder is not None and ((folder / "state.json").is_file() or folder.suffix in (".parquet", ".arrow"))
     if not (stored or is_hub_table(inputs) or is_table(inputs)):
         return inputs
-    from danlu.data.pictures import image_column, stored_images
+    from danlu.data.locate import stored_images
+    from danlu.data.pictures import image_column
     from danlu.data.table import read_table
 
     table = read_table(inputs, Settings())

@@ -148,5 +148,7 @@ def _heads(
     for name in targets:
         task, reason, alone = _alone(columns[name], profiles[name], name, why, None, path)
         fields |= alone
-        told.append(f"{name}: {task} ({reason})")
-    return "multitask", say("table.task.heads", heads="; ".join(told)), fields
+        if task == "classification" and profiles[name].kind == "number":  # --task would be for all of them
+            reason = say("heads.whole", name=name, count=profiles[name].distinct)
+        told.append(say("heads.one", name=name, task=say(f"task.{task}"), why=reason))
+    return "multitask", say("table.task.heads", heads=say("list.parts").join(told)), fields

@@ -32,7 +32,7 @@ from danlu.data.encode import (
 from danlu.data.groups import aside
 from danlu.data.image_columns import PictureRows, Pictures, open_pictures, rows_of_pictures, with_statistics
 from danlu.data.image_columns import content as content_of_pictures
-from danlu.data.infer import infer
+from danlu.data.infer import given_order, infer
 from danlu.data.mixed import Asks, image_inputs, parts_for
 from danlu.data.prepare import prepare
 from danlu.data.split import TEST_SHARE, VAL_SHARE, content_of
@@ -72,13 +72,14 @@ def open_tables(
     fields = fit(fields, cells, kept[parts[0].numpy()])
     if pictures is not None:
         fields = with_statistics(fields, pictures, parts[0])
-        schema, more = with_images(Schema(fields, task, "mixed", "table"), asks, table.path)
+        schema = Schema(fields, task, "mixed", "table", order=given_order(fields, table, settings))
+        schema, more = with_images(schema, asks, table.path)
         said += more
     else:
         if layout == "matrix":
             fields, more = _without_large(fields, table.path)
             said += more
-        schema = Schema(fields, task, layout, "table")
+        schema = Schema(fields, task, layout, "table", order=given_order(fields, table, settings))
     rows = rows_of_table(schema, cells, table, pictures, settings if test is None else None)
     parts_of = {"train": rows.take(parts[0]), "val": rows.take(parts[1]), "test": rows.take(parts[2])}
     bad: list[Bad] = [*table.bad, *cells.bad]
@@ -99,7 +100,7 @@ def open_tables(
         choices=choices,
         bad=tuple(bad),
         path=str(train) if files else None,
-        labels={k: part.targets.numpy() for k, part in parts_of.items() if isinstance(part, PictureRows)},
+        labels={k: part.labels() for k, part in parts_of.items() if isinstance(part, PictureRows)},
         table=table,
     )
 
@@ -211,10 +212,8 @@ def rows_of_table(
     beside = aside(table, settings.slice, kept) if settings is not None else None
     if pictures is None:
         return Columns(tensors, None, ready, names, exact, beside, schema.heads)
-    if schema.heads:
-        raise DanluError("DL264", table.path, what=say("heads.not.images"), heads=", ".join(schema.heads))
-    rest = tensors if schema.layout == "mixed" else tensors[-1:]
-    return rows_of_pictures(pictures, Columns(rest, None, None, names, exact, beside), ready)
+    rest = tensors if schema.layout == "mixed" else tensors[2:]  # an image alone: the targets only
+    return rows_of_pictures(pictures, Columns(rest, None, None, names, exact, beside, schema.heads), ready)
 
 
 def _name(table: Table, kept: np.ndarray, row: int) -> str:

@@ -16,12 +16,13 @@ from danlu.lock import refuse_if_held
 from danlu.looking.found import Curve, Fact, FoundRun
 from danlu.lookup import is_reference
 from danlu.metrics import HEADLINES
-from danlu.report.layout import duration, number
+from danlu.report.layout import duration
 from danlu.report.page.contents import Text
 from danlu.rules import RULES
 from danlu.run import RunFolder
 from danlu.settings import read_toml
-from danlu.showing.texts import both, head_and, name_of_metric, told
+from danlu.showing.texts import both, told
+from danlu.showing.verdict import how_good, judged
 
 MOST_FILES = 40
 
@@ -95,39 +96,28 @@ def _best(results: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]]) -> in
 
 
 def _sentences(task: str, results: Mapping[str, Any]) -> tuple[Text, ...]:
-    """How good, and against what: the report's own sentences; of several heads for each."""
+    """How good, and against what: the report's own sentences; of several heads over all of them."""
+    if not results:
+        return ()
+    rows = _number(results.get("test/rows"))
+    results = {k: v for k, v in results.items() if _number(v) is not None}
     heads = [k.removeprefix("test/").removesuffix("/rows") for k in results if k.endswith("/rows") and k.count("/") > 1]
-    said: tuple[Text, ...] = ()
-    for head in heads:
-        start = f"test/{head}/"
-        own = {f"test/{k.removeprefix(start)}": v for k, v in results.items() if k.startswith(start)}
-        kind = "regression" if "test/rmse" in own else "multilabel" if "test/exact_match" in own else "classification"
-        said += _of_one(kind, own, head)
-    return said or _of_one(task, results)
+    found = [judged(head, _task_of(own), own) for head in heads if (own := _of_head(results, head))]
+    found = found or [judged("", task, results)]
+    known = [one for one in found if one is not None]
+    return how_good(known, int(rows)) if known and rows is not None else (told("showing.no_test"),)
 
 
-def _of_one(task: str, results: Mapping[str, Any], head: str = "") -> tuple[Text, ...]:
-    name = HEADLINES.get(task, "")
-    value, rows = _number(results.get(f"test/{name}")), _number(results.get("test/rows"))
-    if value is None or rows is None:
-        return (told("showing.no_test"),) if results else ()
+def _of_head(results: Mapping[str, Any], head: str) -> dict[str, Any]:
+    start = f"test/{head}/"
+    return {f"test/{k.removeprefix(start)}": v for k, v in results.items() if k.startswith(start)}
 
-    def figure(x: float) -> str:
-        return f"{100 * x:.1f} %" if name == "accuracy" else number(x)
 
-    named = head_and(head, name_of_metric(name))
-    shown: dict[str, Any] = {"metric": named, "value": figure(value), "rows": f"{int(rows):,}"}
-    low, high = (_number(results.get(f"test/{name}_{end}")) for end in ("low", "high"))
-    if low is not None and high is not None:
-        first = told("showing.good", low=figure(low), high=figure(high), **shown)
-    else:
-        first = told("showing.good_alone", **shown)
-    beside = {
-        k: _number(results.get(f"test/{name}_{key}")) for k, key in (("trivial", "baseline"), ("linear", "linear"))
-    }
-    known = {k: figure(v) for k, v in beside.items() if v is not None}
-    second = told(f"showing.against.{'_'.join(known)}", **known) if known else told("showing.against.none")
-    return first, second
+def _task_of(results: Mapping[str, Any]) -> str:
+    """The task that a head's metrics are of: nothing else in metrics.jsonl says it."""
+    if "test/rmse" in results:
+        return "regression"
+    return "multilabel" if "test/exact_match" in results else "classification"
 
 
 def _number(value: Any) -> float | None:

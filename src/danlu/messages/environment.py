@@ -141,6 +141,11 @@ SAYINGS: dict[str, Text] = {
         "{metric} {value} beside the linear model on the same rows, 95% {low} – {high} ({kind})",
         "同样的样本上，{metric}与线性模型相差 {value}，95% 区间 {low} – {high}（{kind}）",
     ),
+    "done.over.heads": ("beside the linear model on the same rows: {heads}", "同样的样本上与线性模型相差：{heads}"),
+    "done.over.head": (
+        "{metric} {value} (95% {low} – {high}, {kind})",
+        "{metric} {value}（95% 区间 {low} – {high}，{kind}）",
+    ),
     "done.more": ("{names}: in README.md and metrics.jsonl", "{names}：见 README.md 与 metrics.jsonl"),
     "bad.more": ("… more of them; all are counted", "……后面的不再逐个列出，只计数"),
     "bad.count": ("{n} in all", "共 {n} 个"),

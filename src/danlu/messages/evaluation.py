@@ -36,7 +36,7 @@ ERRORS: dict[str, ErrorText] = {
             "指标可以是函数 (预测, 目标) -> 数、sklearn.metrics 的函数、torchmetrics 的对象（要实例，不是类）、"
             "'文件.py:名称'，或它们的列表、字典",
         ),
-        ("metrics={{'NAME': lambda prediction, target: …}}", "metrics={{'名称': lambda p, y: …}}"),
+        ("{line}", "{line}"),
     ),
     "DL363": (
         ("a metric cannot be called {name!r}", "指标不能叫 {name!r}"),
@@ -113,6 +113,11 @@ SAYINGS: dict[str, Text] = {
     ),
     "showing.memory.gpu": ("tensors on the GPU", "GPU 上的张量"),
     "showing.memory.process": ("the whole process", "整个进程"),
+    "own.line": ("metrics={{'NAME': lambda prediction, target: …}}", "metrics={{'名称': lambda p, y: …}}"),
+    "own.file": (
+        "metrics='my_metrics.py:name'   # in that file: def name(prediction, target): …",
+        "metrics='my_metrics.py:name'   # 文件里写：def name(prediction, target): …",
+    ),
     "own.sizes": (
         "it needs all rows at once, and the model's outputs are not of one size ({sizes}); a metric with update(), "
         "compute() and reset() gets them batch by batch",

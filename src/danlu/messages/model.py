@@ -128,10 +128,10 @@ ERRORS: dict[str, ErrorText] = {
     "DL215": (
         ("loss {name!r} cannot be accumulated beside others", "损失 {name!r} 不能和其他损失一起做梯度累积"),
         (
-            "{loss} divides by its own count (labels not ignored, class weights); added batches have one divisor",
-            "{loss} 按自己的计数（未忽略的标签、类别权重）求平均，而累积后只能除以同一个数",
+            "{loss} returns (sum, weight): what to divide by is known only when the last batch has been answered",
+            "{loss} 返回 (sum, weight)：要到最后一个 batch 算完才知道该除以多少",
         ),
-        ("accumulate=1, or one callable returning (sum, weight)", "accumulate=1，或改用一个返回 (sum, weight) 的函数"),
+        ("accumulate=1, or let it return the mean over the rows", "accumulate=1，或让它返回对样本的平均"),
     ),
     "DL216": (
         ("the loss is not a tensor", "损失不是张量"),

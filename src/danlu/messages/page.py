@@ -31,6 +31,12 @@ SAYINGS: dict[str, Text] = {
     "page.this_model": ("This model", "本模型"),
     "page.linear": ("Linear model", "线性模型"),
     "page.trivial": ("Trivial answer", "简单猜测"),
+    "page.head": ("Target", "目标"),
+    "page.heads": ("The targets", "各个目标"),
+    "page.heads.note": (
+        "↑ higher is better, ↓ lower is better; below each figure its 95 % interval.",
+        "↑ 越高越好，↓ 越低越好；数值下面是 95 % 区间。",
+    ),
     "page.findings": ("What to know before believing it", "采信之前须知"),
     "page.notes": ("{count} notes", "{count} 条备注"),
     "page.error": ("Error", "错误"),

@@ -28,8 +28,8 @@ ERRORS: dict[str, ErrorText] = {
             "danlu 不会自己下载任何东西；第一个是 {cell}",
         ),
         (
-            "download the images beside the table and write their file names there; or --ignore {column!r}",
-            "请先把图片下载到表格旁边，并在这一列写文件名；不用图片的话：--ignore {column!r}",
+            "download the images beside the table and write their file names there{instead}",
+            "请先把图片下载到表格旁边，并在这一列写文件名{instead}",
         ),
     ),
     "DL134": (
@@ -47,17 +47,19 @@ ERRORS: dict[str, ErrorText] = {
             "按 {cell!r} 找过：{folder}、当前目录，以及它们下面和旁边的文件夹",
         ),
         (
-            "ls {path}   # put the images there; without them: --ignore {column!r}",
-            "ls {path}   # 请把图片放到那里；不用图片的话：--ignore {column!r}",
+            "ls {path}   # put the images there{instead}",
+            "ls {path}   # 请把图片放到那里{instead}",
         ),
     ),
 }
 
 SAYINGS: dict[str, Text] = {
+    "pictures.instead": ("; without them: --ignore {column!r}", "；不用图片的话：--ignore {column!r}"),
     "pictures.found": (
         "{count} {count:cell names an image file|cells name image files}, found as {pattern}: {example}, …",
         "{count} 个单元格是图片文件名，按 {pattern} 找到：{example} ……",
     ),
+    "pictures.stored": ("its cells are image files", "单元格里就是图片文件"),
     "pictures.objects": ("its cells are images", "单元格本身就是图片"),
     "pictures.outside": (
         "{count} of them lie outside {folder}, such as {path}",

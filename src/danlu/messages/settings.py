@@ -142,8 +142,8 @@ SAYINGS: dict[str, Text] = {
     ),
     "setting.target": ("the column to predict; several: a,b", "要预测的列；几列写成 a,b"),
     "setting.task": (
-        "classification, multilabel, regression or custom",
-        "任务：classification 分类、multilabel 多标签、regression 回归、custom 自定",
+        "classification, multilabel, regression, multitask (a head for each column) or custom",
+        "任务：classification 分类、multilabel 多标签、regression 回归、multitask 每列一个输出头、custom 自定",
     ),
     "setting.ignore": ("columns to leave out: a,b", "不用的列：a,b"),
     "setting.slice": (

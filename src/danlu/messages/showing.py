@@ -26,32 +26,45 @@ SAYINGS: dict[str, Text] = {
         "在训练从未见过的 {rows} 个测试样本上，{metric}为 {value}。",
     ),
     "showing.against.trivial_linear": (
-        "Without looking at the input one reaches {trivial}; a linear model on raw features {linear}.",
-        "不看输入就能到 {trivial}；在原始特征上的线性模型能到 {linear}。",
+        "Without looking at the input one reaches {trivial}; a linear model on raw features {linear}{over}.",
+        "不看输入就能到 {trivial}；在原始特征上的线性模型能到 {linear}{over}。",
     ),
     "showing.against.trivial": (
         "Without looking at the input one reaches {trivial}.",
         "不看输入就能到 {trivial}。",
     ),
     "showing.against.linear": (
-        "A linear model on raw features reaches {linear}.",
-        "原始特征上的线性模型能到 {linear}。",
+        "A linear model on raw features reaches {linear}{over}.",
+        "原始特征上的线性模型能到 {linear}{over}。",
     ),
     "showing.over": (
-        "On the same rows that is {value}{points} beside the linear model (95 % interval {low} to {high}): more than "
-        "chance.",
-        "同样的样本上与线性模型相差 {value}{points}（95 % 区间 {low} 至 {high}），不是偶然。",
+        " (on the same rows this model is {value}{points} beside it, 95 % interval {low} to {high}: more than chance)",
+        "（同样的样本上，本模型与它相差 {value}{points}，95 % 区间 {low} 至 {high}，不是偶然）",
     ),
     "showing.not_over": (
-        "On the same rows that is {value}{points} beside the linear model (95 % interval {low} to {high}): it may be "
-        "chance.",
-        "同样的样本上与线性模型相差 {value}{points}（95 % 区间 {low} 至 {high}），可能只是偶然。",
+        " (on the same rows this model is {value}{points} beside it, 95 % interval {low} to {high}: it may be chance)",
+        "（同样的样本上，本模型与它相差 {value}{points}，95 % 区间 {low} 至 {high}，可能只是偶然）",
     ),
     "showing.under": (
-        "On the same rows that is {value}{points} beside the linear model (95 % interval {low} to {high}): the linear "
-        "model is clearly better.",
-        "同样的样本上与线性模型相差 {value}{points}（95 % 区间 {low} 至 {high}）：线性模型明显更好。",
+        " (on the same rows this model is {value}{points} beside it, 95 % interval {low} to {high}: the linear model "
+        "is clearly better)",
+        "（同样的样本上，本模型与它相差 {value}{points}，95 % 区间 {low} 至 {high}：线性模型明显更好）",
     ),
+    "showing.heads.good": (
+        "On {rows} test rows that training never saw: {figures}{more}.",
+        "在训练从未见过的 {rows} 个测试样本上：{figures}{more}。",
+    ),
+    "showing.heads.figure": ("{metric} {value}", "{metric} {value}"),
+    "showing.heads.more": (" and {count} more", "，另有 {count} 个"),
+    "showing.heads.names": ("{names}{more}", "{names}{more}"),
+    "showing.heads.what.linear": ("a linear model on the same rows", "同样样本上的线性模型"),
+    "showing.heads.what.trivial": ("an answer that ignores the input", "不看输入的回答"),
+    "showing.heads.what.both": ("the baselines in the table", "表中的基线"),
+    "showing.heads.all_over": ("Each of them is clearly better than {what}.", "每一个都明显好于{what}。"),
+    "showing.heads.against": ("Beside {what}: {groups}.", "与{what}相比：{groups}。"),
+    "showing.heads.over": ("clearly better in {heads}", "明显更好的有 {heads}"),
+    "showing.heads.not_over": ("perhaps no better in {heads}", "可能不比它好的有 {heads}"),
+    "showing.heads.under": ("clearly worse in {heads}", "明显更差的有 {heads}"),
     "showing.points": (" percentage points", " 个百分点"),
     "showing.against.none": ("There is no baseline to hold it against.", "没有可对照的基线。"),
     "showing.trust": (
@@ -59,10 +72,14 @@ SAYINGS: dict[str, Text] = {
         "对与测试集同类的数据，danlu 检查过的各项都没有发现问题。",
     ),
     "showing.trust_notes": (
-        "It can be believed within that interval, for data like the test part; read the notes below.",
-        "对与测试集同类的数据，可以在上述区间内采信；请看下面的备注。",
+        "It can be believed within its interval, for data like the test part; read the notes below.",
+        "对与测试集同类的数据，可以在其区间之内采信；请看下面的备注。",
     ),
-    "showing.doubt": ("Do not rely on it yet: {what}.", "先别急着采信：{what}。"),
+    "showing.doubt": ("Do not rely on it yet: {what}{more}.", "先别急着采信：{what}{more}。"),
+    "showing.doubt.head": ("Do not rely on {head} yet: {what}{more}.", "先别急着采信 {head}：{what}{more}。"),
+    "showing.doubt.one_more": ("; one more warning below{of}", "；下面还有一条警告{of}"),
+    "showing.doubt.more": ("; {count} more warnings below{of}", "；下面还有 {count} 条警告{of}"),
+    "showing.doubt.of": (" ({heads})", "（{heads}）"),
     "showing.occlusion": (
         "Occlusion: covering the picture makes the answer less probable where it is orange, more probable where blue.",
         "遮挡法：盖住橙色处，答案的概率会下降；盖住蓝色处，概率反而上升。",

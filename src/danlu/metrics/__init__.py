@@ -2,7 +2,7 @@
 
 from danlu.metrics.measured import Measured, measure, values
 from danlu.metrics.meter import Meter
-from danlu.metrics.own import Own, OwnMetrics, own_metrics
+from danlu.metrics.own import Own, OwnMetrics, own_metrics, own_of_heads
 from danlu.metrics.paired import difference
 from danlu.metrics.resample import Z, wilson
 from danlu.metrics.rows import HEADLINES, METRICS, metrics_for
@@ -21,6 +21,7 @@ __all__ = [
     "measure",
     "metrics_for",
     "own_metrics",
+    "own_of_heads",
     "trivial_answer",
     "values",
     "wilson",

@@ -8,14 +8,14 @@ import inspect
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from danlu.errors import DanluError
+from danlu.errors import DanluError, nearest
 from danlu.lookup import first_line, where_raised
 from danlu.messages import say
 from danlu.metrics.resample import Interval, percentiles
@@ -53,6 +53,25 @@ def own_metrics(spec: Any, task: str) -> tuple[Own, ...]:
     return tuple(found)
 
 
+def own_of_heads(spec: Any, heads: Sequence[tuple[str, str]]) -> dict[str, OwnMetrics]:
+    """The user's metrics by head; ``heads`` are the heads' names and tasks, of a single task its own under "".
+
+    Several heads take a dict, ``{head: what own_metrics takes}``; DL266 for anything else.
+    """
+    tasks = dict(heads)
+    if "" in tasks or spec is None:
+        given = {"": spec} if spec is not None else {}
+    elif not isinstance(spec, Mapping) or not spec or any(name not in tasks for name in spec):
+        named = [str(name) for name in spec] if isinstance(spec, Mapping) else [type(spec).__name__]
+        near = nearest(named[0] if named else "", tasks) or next(iter(tasks))
+        facts = {"heads": ", ".join(tasks), "given": ", ".join(named) or "{}", "near": near}
+        raise DanluError("DL266", where="metrics", **facts)
+    else:
+        given = dict(spec)
+    found = {name: own_metrics(one, tasks[name]) for name, one in given.items()}
+    return {name: OwnMetrics(metrics, tasks[name]) for name, metrics in found.items() if metrics}
+
+
 def _listed(spec: Any) -> list[tuple[str, Any]]:
     """Name and metric, the name empty where none was given; collections are taken apart."""
     if spec is None:
@@ -71,7 +90,8 @@ def _listed(spec: Any) -> list[tuple[str, Any]]:
 
 def _own(name: str, one: Any) -> Own:
     if isinstance(one, type) or not (callable(one) or hasattr(one, "update")):
-        raise DanluError("DL362", where="metrics", got=one.__name__ if isinstance(one, type) else type(one).__name__)
+        got = one.__name__ if isinstance(one, type) else type(one).__name__
+        raise DanluError("DL362", where="metrics", got=got, line=say("own.line"))
     if hasattr(one, "update") and hasattr(one, "compute"):
         return Own(name or type(one).__name__, one, "stateful", getattr(one, "higher_is_better", None))
     inner = one

@@ -196,7 +196,7 @@ def _mixed(name: str, schema: Schema) -> dict[str, Any]:
     trunk = default_name(alone)[0] if name == "mixed" else name
     images = sum(f.kind == "image" for f in schema.inputs)
     table = _table("mixed", replace(schema, layout="columns"))
-    inner = {**arguments(trunk, alone), "outputs": WIDTH}
+    inner = {**_arguments(trunk, alone), "outputs": WIDTH}
     return {"trunk": trunk, "trunk_arguments": inner, "images": images, **table, "outputs": schema.outputs}
 
 

@@ -24,7 +24,7 @@ def model_card(name: str, schema: Schema, config: Mapping[str, Any], results: Ma
     model = config["model"].get("name") or config["model"].get("class", "?")
     inputs = [f.name for f in schema.inputs]
     listed = ", ".join(inputs[:12]) + (" …" if len(inputs) > 12 else "")
-    body = [f"# {name}", "", say("card.what", model=model, task=schema.task, inputs=listed), ""]
+    body = [f"# {name}", "", say("card.what", model=model, task=say(f"task.{schema.task}"), inputs=listed), ""]
     if schema.heads:
         body += [
             say("card.heads", count=len(schema.heads)),
@@ -35,7 +35,9 @@ def model_card(name: str, schema: Schema, config: Mapping[str, Any], results: Ma
     if schema.classes:
         names = ", ".join(schema.classes[:50]) + (" …" if len(schema.classes) > 50 else "")
         body += [say("card.classes", count=len(schema.classes), names=names), ""]
-    rows = [row(results, key) for key in results if f"{key}_low" in results or f"{key}_baseline" in results]
+    known = [key for key in results if f"{key}_low" in results or f"{key}_baseline" in results]
+    known.sort(key=lambda key: schema.heads.index(head) if (head := key.split("/")[1]) in schema.heads else -1)
+    rows = [row(results, key) for key in known]
     rows = [line for line in rows if "_over_linear" not in line]
     if rows:
         body += [
@@ -53,8 +55,9 @@ def model_card(name: str, schema: Schema, config: Mapping[str, Any], results: Ma
 
 def _head_line(schema: Schema, name: str) -> str:
     head = schema.head(name)
+    task = say(f"task.{head.task}")
     names = ", ".join(head.classes[:20]) + (" …" if len(head.classes) > 20 else "")
-    return say("card.head_line", name=name, task=head.task, classes=f" ({names})" if names else "")
+    return say("card.head_line", name=name, task=say("line.note", text=task, note=names) if names else task)
 
 
 def row(results: Mapping[str, float], key: str) -> str:

@@ -213,7 +213,7 @@ def results(metrics: Mapping[str, Any], page: Page) -> list[str]:
         interval = ""
         if low is not None and high is not None:
             interval = say("done.interval", low=number(low), high=number(high))
-            kinds.setdefault(kind or "", []).append(metric_name(key))
+            kinds.setdefault(kind or "", []).append(key)
         base, cheap = _beside("done.baseline", trivial), _beside("done.linear", linear)
         rows.append((metric_name(key), number(metrics[key]), interval, base, cheap))
     sizes = [max((width(row[i]) for row in rows), default=0) for i in range(5)]
@@ -227,9 +227,9 @@ def results(metrics: Mapping[str, Any], page: Page) -> list[str]:
             lines.append("  ".join([first, *rest]).rstrip())
         else:
             lines += [first] + [" " * (width(head) + 2) + part for part in row[2:] if part]
-    said = [(kind, say("list.names").join(names)) for kind, names in kinds.items() if kind]
+    said = [(kind, say("list.names").join(_names(kinds, kind))) for kind in kinds if kind]
     how = say("list.parts").join(say("done.kind", kind=kind, names=names) for kind, names in said)
-    more = say("list.names").join(metric_name(k) for k in known if k not in own)
+    more = say("list.names").join(dict.fromkeys(_bare(k) for k in known if k not in own))
     notes = (
         ("label.interval", how),
         ("label.baseline", _of_heads(metrics, "baseline")),
@@ -243,6 +243,18 @@ def results(metrics: Mapping[str, Any], page: Page) -> list[str]:
         mine = [f"test/{k.removeprefix(start)}" for k in own if k.startswith(start)]
         told += slices(metrics.get(f"{start}slices") or [], mine, page, head)
     return lines + told
+
+
+def _names(kinds: Mapping[str, Sequence[str]], kind: str) -> list[str]:
+    """The metrics that have this kind of interval, without their heads where every head has it there."""
+    others = {_bare(key) for other, keys in kinds.items() if other != kind for key in keys}
+    names = [metric_name(key) if _bare(key) in others else _bare(key) for key in kinds[kind]]
+    return list(dict.fromkeys(names))
+
+
+def _bare(key: str) -> str:
+    """A metric in words, without the head that it is of."""
+    return metric_name(f"test/{key.rpartition('/')[2]}")
 
 
 def slices(found: Sequence[Mapping[str, Any]], metrics: Sequence[str], page: Page, head: str = "") -> list[str]:
@@ -271,12 +283,14 @@ def _group(part: Mapping[str, Any], name: str) -> str:
 
 def _over(metrics: Mapping[str, Any]) -> str:
     """The difference to the linear model on the same rows, where it was measured with an interval."""
-    said = []
-    for key in [k for k in metrics if k.endswith("_over_linear") and f"{k}_low" in metrics]:
+    found = [k for k in metrics if k.endswith("_over_linear") and f"{k}_low" in metrics]
+    said, one = [], "done.over" if len(found) < 2 else "done.over.head"
+    for key in found:
         value, low, high = (f"{metrics[key + end]:+.4g}" for end in ("", "_low", "_high"))
         name, kind = metric_name(key.removesuffix("_over_linear")), metrics[f"{key}_interval"]
-        said.append(say("done.over", metric=name, value=value, low=low, high=high, kind=kind))
-    return say("list.parts").join(said)
+        said.append(say(one, metric=name, value=value, low=low, high=high, kind=kind))
+    whole = say("list.parts").join(said)
+    return say("done.over.heads", heads=whole) if len(found) > 1 else whole
 
 
 def _of_heads(metrics: Mapping[str, Any], what: str) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import shlex
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from danlu.data import order
@@ -16,9 +14,8 @@ from danlu.doubts import Doubt
 from danlu.evaluate import Evaluation
 from danlu.lookup import first_line
 from danlu.messages import language, say, spoken
-from danlu.metrics import HEADLINES
 from danlu.plan import Plan
-from danlu.report.layout import duration, number
+from danlu.report.layout import duration
 from danlu.report.page import contents as c
 from danlu.report.page import render
 from danlu.schedule import ByStep
@@ -26,10 +23,10 @@ from danlu.session import Session, monitor
 from danlu.showing.heads import results_of_head, rows_of_head, tested_of
 from danlu.showing.samples import Gallery, Unknown, varied
 from danlu.showing.tested import mistakes_of, results_of, suspects_of
-from danlu.showing.texts import both, head_and, name_of_metric, told, unit_of
-from danlu.showing.why import model_of, summary_of, why_of
+from danlu.showing.texts import both, name_of_metric, told, unit_of
+from danlu.showing.verdict import judged, verdict
+from danlu.showing.why import Shown, model_of, summary_of, why_of
 from danlu.summary import Summary
-from danlu.tasks import Head
 
 SAMPLES = 12  # of the training rows
 RATES = 200  # points of the learning rate's curve
@@ -51,10 +48,9 @@ def write_page(
         known = len(rows) == tested.rows and hasattr(plan.data.test, "__getitem__")
         gallery = Gallery(plan.data.test, plan.schema, rows) if known else Unknown(plan.schema)
         heads = [head for head in plan.heads if tested_of(head, tested) is not None]
-        if heads:  # first: it keeps the pictures that it asked for
-            why = _why(session, heads[0], *rows_of_head(heads[0], tested, gallery), summary)
-        for head in heads:
-            own, shown = rows_of_head(head, tested, gallery)
+        shown_by = [(head, *rows_of_head(head, tested, gallery)) for head in heads]
+        why = _why(session, shown_by, summary)  # first: it keeps the pictures that it asked for
+        for head, own, shown in shown_by:
             tests += (results_of(head.schema, results_of_head(results, head), own, shown, head.name),)
             mistakes += mistakes_of(head.schema, own, shown, len(heads), head.name)
             suspects += suspects_of(head.schema, own, shown, head.name)
@@ -62,7 +58,7 @@ def write_page(
         session.folder.path.name,
         "zh" if language() == "zh" else "en",
         _facts(session, name),
-        _verdict(plan, results, tests, doubts),
+        _verdict(plan, results, doubts),
         _data(session),
         _curves(session),
         tests,
@@ -75,10 +71,10 @@ def write_page(
     session.folder.write_text("report.html", render(page))
 
 
-def _why(session: Session, head: Head, tested: Evaluation, gallery: Gallery, summary: Summary | None) -> c.Why:
+def _why(session: Session, heads: Sequence[Shown], summary: Summary | None) -> c.Why:
     """The explanations; a model of the user's that cannot be asked this way costs only them."""
     try:
-        return why_of(session.plan, head, tested, gallery, summary)
+        return why_of(session.plan, heads, summary)
     except Exception as error:
         session.folder.note(traceback.format_exc())
         session.reporter.notice(say("page.why_failed", error=first_line(error)))
@@ -95,80 +91,19 @@ def _facts(session: Session, name: str) -> tuple[c.Fact, ...]:
     )
 
 
-def _verdict(
-    plan: Plan, results: Mapping[str, Any], tests: tuple[c.Results, ...], doubts: Sequence[tuple[Doubt, Doubt]]
-) -> c.Verdict:
+def _verdict(plan: Plan, results: Mapping[str, Any], doubts: Sequence[tuple[Doubt, Doubt]]) -> c.Verdict:
+    found = [judged(head.name, head.task.name, results_of_head(results, head)) for head in plan.heads]
+    rows = int(results.get("test/rows", 0))
     findings = tuple(_finding(*pair) for pair in doubts)
-    sentences: list[c.Text] = []
-    shown = []
-    for head in plan.heads:
-        name = name_of_metric(HEADLINES.get(head.task.name, ""))
-        test = next((t for t in tests if t.name == head.name), None)
-        headline = next((m for m in test.metrics if m.name == name), None) if test is not None else None
-        if headline is not None:
-            named = replace(headline, name=head_and(head.name, headline.name))
-            shown.append((head, named))
-            sentences += _how_good(named, f"{(test and test.rows) or 0:,}")
-            over = _over_linear(HEADLINES[head.task.name], named, results_of_head(results, head))
-            sentences += [over] if over else []
-    if not shown:
-        return c.Verdict((told("showing.no_test"),), findings=findings)
-    worst = next((f for f in findings if f.severity == "warning"), None)
-    if worst is not None:
-        sentences.append(told("showing.doubt", what=worst.what))
-    else:
-        sentences.append(told("showing.trust_notes" if findings else "showing.trust"))
-    head, first = shown[0]
-    said = told("baseline." + head.task.name), told("linear.what")
-    return c.Verdict(tuple(sentences), first, *said, findings)
-
-
-def _how_good(headline: c.Metric, rows: str) -> list[c.Text]:
-    """How good, and against what."""
-    shown = {"metric": headline.name, "value": _figure(headline, headline.value)}
-    between = headline.interval
-    if between is not None:
-        low, high = _figure(headline, between.low), _figure(headline, between.high)
-        first = told("showing.good", rows=rows, low=low, high=high, **shown)
-    else:
-        first = told("showing.good_alone", rows=rows, **shown)
-    beside = {"trivial": headline.trivial, "linear": headline.linear}
-    known = {k: _figure(headline, v) for k, v in beside.items() if v is not None}
-    second = told(f"showing.against.{'_'.join(known)}", **known) if known else told("showing.against.none")
-    return [first, second]
-
-
-def _over_linear(name: str, headline: c.Metric, results: Mapping[str, Any]) -> c.Text:
-    """The difference to the linear model on the same rows, and whether chance can be what makes it."""
-    found = [results.get(f"test/{name}_over_linear{end}") for end in ("", "_low", "_high")]
-    numbers = [float(v) for v in found if v is not None and not math.isnan(v)]
-    if len(numbers) < 3:
-        return ""
-    value, low, high = numbers
-    sign = 1 if headline.better == "higher" else -1
-    worst, best = sorted((sign * low, sign * high))
-    said = "over" if worst > 0 else "under" if best < 0 else "not_over"
-    figures = {k: _signed(headline, v) for k, v in {"value": value, "low": low, "high": high}.items()}
-    points = told("showing.points") if headline.unit == "%" else ""
-    return told(f"showing.{said}", points=points, **figures)
-
-
-def _signed(metric: c.Metric, value: float) -> str:
-    """A difference; of shares in percentage points, whose sign the table has anyway."""
-    shown = f"{100 * abs(value):.1f}" if metric.unit == "%" else number(abs(value))
-    return f"{'+' if value > 0 else '−' if value < 0 else ''}{shown}"
-
-
-def _figure(metric: c.Metric, value: float) -> str:
-    return f"{100 * value:.1f} %" if metric.unit == "%" else number(value)
+    return verdict([one for one in found if one is not None], rows, findings, [one.head for one, _ in doubts])
 
 
 def _finding(english: Doubt, chinese: Doubt) -> c.Finding:
     def text(part: str) -> c.Text:
         with spoken("en"):
-            one = str(getattr(english.told, part))
+            one = str(getattr(english, part))
         with spoken("zh"):
-            other = str(getattr(chinese.told, part))
+            other = str(getattr(chinese, part))
         return one if one == other else (one, other)
 
     return c.Finding(english.told.code, english.severity, text("what"), english.told.where, text("why"), text("fix"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from danlu.messages import SAYINGS, say, spoken
@@ -38,6 +38,20 @@ def told(key: str, **facts: Any) -> Text:
 
 def name_of_metric(name: str) -> Text:
     return both(lambda: metric_name(name))
+
+
+def before_chinese(name: Text) -> Text:
+    """With a space behind a name that ends in Latin letters, where a Chinese word follows it."""
+    english, chinese = name if isinstance(name, tuple) else (name, name)
+    spaced = f"{chinese} " if chinese[-1:].isascii() else chinese
+    return english if english == spaced else (english, spaced)
+
+
+def listed(parts: Sequence[Text], mark: str = "list.names") -> Text:
+    """Several texts in a row, parted as each language does."""
+    sides = [part if isinstance(part, tuple) else (part, part) for part in parts]
+    english, chinese = SAYINGS[mark]
+    return english.join(one for one, _ in sides), chinese.join(other for _, other in sides)
 
 
 def head_and(head: str, name: Text) -> Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,16 +11,16 @@ from torch import Tensor, nn
 
 from danlu.data.columns import Columns
 from danlu.data.mixed import meaning
-from danlu.evaluate import Evaluation
+from danlu.evaluate import Evaluation, answers_of
 from danlu.explain import NOISY, PASSES, occlusion, overlay, smooth_gradient
-from danlu.importance import groups_of, permutation_importance, score_of, single_columns
+from danlu.importance import Group, groups_of, permutation_importance, score_of, single_columns
 from danlu.metrics import HEADLINES, METRICS, values
 from danlu.plan import Plan
-from danlu.report.page.contents import Attribution, Importance, Interval, Layer, Model, Picture, Why
+from danlu.report.page.contents import Attribution, Importance, Importances, Interval, Layer, Model, Picture, Why
 from danlu.showing.samples import Gallery
 from danlu.showing.texts import head_and, name_of_metric, told
 from danlu.summary import Summary, summarise
-from danlu.tasks import Head, outputs_of
+from danlu.tasks import Head
 
 PICTURES = 8
 COPIES = NOISY * 3  # forward passes' worth of work a picture for SmoothGrad: forward and backward for each copy
@@ -28,30 +29,41 @@ ROWS, COLUMNS, REPEATS = 1000, 40, 5
 LEAST_ROWS = 50  # shuffling fewer says little
 
 
-def why_of(plan: Plan, head: Head, tested: Evaluation, gallery: Gallery, summary: Summary | None) -> Why:
+Shown = tuple[Head, Evaluation, Gallery]  # a head, its tested rows, and the gallery that shows them
+
+
+def why_of(plan: Plan, heads: Sequence[Shown], summary: Summary | None) -> Why:
     """Heat over test pictures (half of them mistakes), or the columns' importances; nothing for other inputs.
 
-    Of several heads it is about one, ``head``: its rows are those of ``tested`` and ``gallery``.
+    Of several heads for each, by its own rows; they share the pictures and the work there is.
     """
+    found = Why()
+    for head, tested, gallery in heads:
+        if tested.decoded is None or tested.target is None or not len(gallery):
+            continue
+        one = _of_head(plan, (head, tested, gallery), summary, len(heads))
+        attributions = (*found.attributions, *one.attributions)
+        found = Why(attributions, found.method or one.method, (*found.importances, *one.importances))
+    return found
+
+
+def _of_head(plan: Plan, shown: Shown, summary: Summary | None, heads: int) -> Why:
+    head, tested, gallery = shown
     image = plan.schema.inputs[0] if len(plan.schema.inputs) == 1 else None
     test = plan.data.test
-    if tested.decoded is None or tested.target is None or not len(gallery):
-        return Why()
-    if image is not None and len(image.shape) == 3 and head.task.name == "classification" and not head.name:
-        return _heat(plan, tested, gallery, summary)
+    if image is not None and len(image.shape) == 3 and head.task.name == "classification":
+        return _heat(plan, shown, summary, heads)
     if not isinstance(test, Columns):
         return Why()
     mixed = plan.schema.layout == "mixed"
-    heat = _heat_of_columns(plan, tested, gallery, summary, test) if mixed else Why()
+    heat = _heat_of_columns(plan, test, shown, summary, heads) if mixed else Why()
     many = ROWS
     if mixed and summary is not None and summary.flops:  # a pass over the rows for each shuffle of each column
-        passes = 1 + REPEATS * len(plan.schema.inputs)
+        passes = (1 + REPEATS * len(plan.schema.inputs)) * heads
         many = int(min(ROWS, 5 * WORK * summary.samples / (summary.flops * passes)))
     if many < LEAST_ROWS <= len(gallery):
         return heat
-    rows = torch.tensor(list(gallery.rows[:many]))
-    parts = test.gather(rows.to(test.tensors[0].device))
-    inputs = parts[: len(parts) - max(1, len(test.heads))]
+    inputs = _inputs(test, gallery.rows[:many])
     tensors = tuple(t for t in inputs if isinstance(t, Tensor))
     if len(tensors) != len(inputs) or any(t.ndim != 2 for t in tensors if not mixed):
         return Why()
@@ -60,48 +72,86 @@ def why_of(plan: Plan, head: Head, tested: Evaluation, gallery: Gallery, summary
         groups = single_columns(tensors[0])
     if not 0 < len(groups) <= COLUMNS:
         return heat
-    task, name, every = head.task.name, HEADLINES[head.task.name], plan.heads
-    place = [one.name for one in every].index(head.name)
+    assert tested.target is not None
+    return replace(heat, importances=(_importances(plan, head, tensors, tested.target[: len(tensors[0])], groups),))
+
+
+def _inputs(test: Columns, rows: Sequence[int]) -> tuple[Any, ...]:
+    """The inputs of some rows as the model gets them, without the targets."""
+    parts = test.gather(torch.tensor(list(rows)).to(test.tensors[0].device))
+    return parts[: len(parts) - max(1, len(test.heads))]
+
+
+def _importances(
+    plan: Plan, head: Head, inputs: tuple[Tensor, ...], target: Tensor, groups: Mapping[str, Group]
+) -> Importances:
+    task, name = head.task.name, HEADLINES[head.task.name]
     score = score_of(
-        plan.model,
-        tested.target[: len(rows)],
+        _one_head(plan, head),
+        target,
         lambda decoded, target: values(task, decoded, target, [name])[name],
-        lambda output: every[place].decoded(outputs_of(every, output)[place]),
+        head.decoded,
     )
-    found = permutation_importance(score, tensors, groups, greater=METRICS[task][name].greater, repeats=REPEATS)
-    importances = sorted((Importance(i.name, i.drop, Interval(i.low, i.high)) for i in found), key=lambda i: -i.drop)
-    return replace(heat, importances=tuple(importances), metric=head_and(head.name, name_of_metric(name)))
+    found = permutation_importance(score, inputs, groups, greater=METRICS[task][name].greater, repeats=REPEATS)
+    columns = sorted((Importance(i.name, i.drop, Interval(i.low, i.high)) for i in found), key=lambda i: -i.drop)
+    return Importances(tuple(columns), head_and(head.name, name_of_metric(name)))
 
 
-def _heat(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | None) -> Why:
+class _OneHead(nn.Module):
+    """The model as one of its heads answers."""
+
+    def __init__(self, model: nn.Module, heads: tuple[Head, ...], place: int) -> None:
+        super().__init__()
+        self.model, self.heads, self.place = model, heads, place
+
+    def forward(self, *parts: Tensor) -> Any:
+        return answers_of(self.heads, self.model(*parts))[self.place]
+
+
+def _one_head(plan: Plan, head: Head) -> nn.Module:
+    heads = plan.heads
+    return _OneHead(plan.model, heads, [one.name for one in heads].index(head.name)) if head.name else plan.model
+
+
+def _heat(plan: Plan, shown: Shown, summary: Summary | None, heads: int) -> Why:
+    head, tested, gallery = shown
     assert tested.decoded is not None and tested.target is not None
-    each = (summary.flops or 0) / summary.samples if summary is not None else 0
-    covered = each > 0 and PICTURES * PASSES * each <= WORK  # the more telling way, where it is cheap
-    many = PICTURES if covered else int(min(PICTURES, WORK / (COPIES * each))) if each else 0
+    each = (summary.flops or 0) / summary.samples * heads if summary is not None else 0
+    most = PICTURES // heads
+    covered = each > 0 and most * PASSES * each <= WORK  # the more telling way, where it is cheap
+    many = most if covered else int(min(most, WORK / (COPIES * each))) if each else 0
     if not many:
         return Why()
     guess = tested.decoded.argmax(1)
-    wrong = torch.nonzero(guess != tested.target)[: many // 2, 0]
-    right = torch.nonzero(guess == tested.target)[: many - len(wrong), 0]
-    rows, images = _pictures(gallery, torch.cat([wrong, right]))
+    rows, images = _pictures(gallery, _half_wrong(guess, tested.target, many))
     if images is None:
         return Why()
+    model = _one_head(plan, head)
     if covered:
-        found = occlusion(
-            plan.model,
-            images,
-            classes=guess[rows],
-            decode=lambda out: plan.task.decode(out, plan.schema, plan.criterion),
-        )
+        found = occlusion(model, images, classes=guess[rows], decode=head.decoded)
     else:
-        found = smooth_gradient(plan.model, images, classes=guess[rows])
-    field, names = plan.schema.inputs[0], plan.schema.classes
-    shown = []
-    for k, i in enumerate(rows.tolist()):
-        heat = overlay(images[k], found.maps[k], mean=field.mean, std=field.std, file_format="JPEG")
-        truth, answer = (names[int(c)] if int(c) < len(names) else str(int(c)) for c in (tested.target[i], guess[i]))
-        shown.append(Attribution(gallery.sample(i), Picture(heat, "image/jpeg"), truth, answer))
-    return Why(tuple(shown), told("showing.occlusion" if covered else "showing.smooth_gradient"))
+        found = smooth_gradient(model, images, classes=guess[rows])
+    field = plan.schema.inputs[0]
+    pictures = [
+        overlay(images[k], found.maps[k], mean=field.mean, std=field.std, file_format="JPEG") for k in range(len(rows))
+    ]
+    tiles = tuple(_attribution(shown, i, made) for i, made in zip(rows.tolist(), pictures))
+    return Why(tiles, told("showing.occlusion" if covered else "showing.smooth_gradient"))
+
+
+def _half_wrong(guess: Tensor, target: Tensor, many: int) -> Tensor:
+    """The places of the first rows: up to half of them answered wrongly, then rightly."""
+    wrong = torch.nonzero(guess != target)[: many // 2, 0]
+    return torch.cat([wrong, torch.nonzero(guess == target)[: many - len(wrong), 0]])
+
+
+def _attribution(shown: Shown, i: int, heat: bytes) -> Attribution:
+    head, tested, gallery = shown
+    assert tested.decoded is not None and tested.target is not None
+    names = head.schema.classes
+    classes = int(tested.target[i]), int(tested.decoded[i].argmax())
+    truth, answer = (names[c] if c < len(names) else str(c) for c in classes)
+    return Attribution(gallery.sample(i), Picture(heat, "image/jpeg"), truth, answer, head.name)
 
 
 class _OneImage(nn.Module):
@@ -117,33 +167,31 @@ class _OneImage(nn.Module):
         return self.model(*parts)
 
 
-def _heat_of_columns(plan: Plan, tested: Evaluation, gallery: Gallery, summary: Summary | None, test: Columns) -> Why:
+def _heat_of_columns(plan: Plan, test: Columns, shown: Shown, summary: Summary | None, heads: int) -> Why:
     """Maps of what hiding places of each image does, half of them for mistakes; nothing where that takes long."""
+    head, tested, gallery = shown
     assert tested.decoded is not None and tested.target is not None
     each = (summary.flops or 0) / summary.samples if summary is not None else 0
     images = [f for f in plan.schema.inputs if f.kind == "image"]
     which = [(k, images[i]) for k, (kind, i) in enumerate(meaning(plan.schema)) if kind == "image"]
-    most = min(PICTURES // max(1, len(which)), int(WORK / (PASSES * each * max(1, len(which)))) if each else 0)
-    if plan.task.name != "classification" or not most or not which:
+    times = max(1, len(which)) * heads
+    most = min(PICTURES // times, int(WORK / (PASSES * each * times)) if each else 0)
+    if head.task.name != "classification" or not most or not which:
         return Why()
-    guess = tested.decoded.argmax(1)
-    wrong = torch.nonzero(guess != tested.target)[: most // 2, 0]
-    right = torch.nonzero(guess == tested.target)[: most - len(wrong), 0]
-    names, shown = plan.schema.classes, []
-    for i in torch.cat([wrong, right]).tolist():
-        *parts, _ = test.gather(torch.tensor([gallery.rows[i]]).to(test.tensors[0].device))
-        truth, answer = (names[int(c)] if int(c) < len(names) else str(int(c)) for c in (tested.target[i], guess[i]))
+    guess, model, tiles = tested.decoded.argmax(1), _one_head(plan, head), []
+    for i in _half_wrong(guess, tested.target, most).tolist():
+        parts = _inputs(test, [gallery.rows[i]])
         for k, field in which:
             found = occlusion(
-                _OneImage(plan.model, tuple(parts), k),
+                _OneImage(model, parts, k),
                 parts[k],
                 classes=guess[i : i + 1],
                 fill=0.0,  # the training images' mean
-                decode=lambda out: plan.task.decode(out, plan.schema, plan.criterion),
+                decode=head.decoded,
             )
-            heat = overlay(parts[k][0], found.maps[0], mean=field.mean, std=field.std, file_format="JPEG")
-            shown.append(Attribution(gallery.sample(i), Picture(heat, "image/jpeg"), truth, answer))
-    return Why(tuple(shown), told("showing.occlusion"))
+            made = overlay(parts[k][0], found.maps[0], mean=field.mean, std=field.std, file_format="JPEG")
+            tiles.append(_attribution(shown, i, made))
+    return Why(tuple(tiles), told("showing.occlusion"))
 
 
 def _pictures(gallery: Gallery, rows: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from danlu.tasks import multitask
 from danlu.tasks.base import Task, last_layer, scale_of
-from danlu.tasks.criterion import Criterion, check_value, criterion, divisor, first_of, sums
+from danlu.tasks.criterion import Criterion, check_value, criterion, divisor, first_of, refuse_unknown, sums
 from danlu.tasks.losses import named_loss
 from danlu.tasks.multitask import SINGLE, Head, criterion_of, heads_of, outputs_of, scales_of, targets_of
 from danlu.tasks.parts import MISSING, has_target
@@ -32,6 +32,7 @@ __all__ = [
     "last_layer",
     "named_loss",
     "outputs_of",
+    "refuse_unknown",
     "scale_of",
     "scales_of",
     "sums",

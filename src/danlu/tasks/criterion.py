@@ -14,7 +14,7 @@ from danlu.errors import DanluError, nearest
 from danlu.settings import Settings
 from danlu.tasks.base import Scale, Task, loss_name, scale_of, shape
 from danlu.tasks.losses import from_settings, make_loss
-from danlu.tasks.parts import Mean, Part, Sums, masked, part_of, rows_of
+from danlu.tasks.parts import Mean, Part, Sums, masked, part_of
 from danlu.tasks.uncertainty import Uncertainty
 from danlu.types import Schema
 
@@ -77,6 +77,10 @@ class Criterion:
             return math.fsum(share * means[name] for name, share in self.shares().items()) + half
         return sum(share * means[name] for name, _, share in self.parts) if self.parts else means[""]
 
+    def weighed(self, values: Sequence[Tensor], part: float = 1.0) -> Tensor:
+        """The loss, of the value of each of its parts; see ``_weighed``."""
+        return _weighed(values, [weight for _, _, weight in self.parts], self.learnt, part)
+
     def shares(self) -> dict[str, float]:
         """What each loss is multiplied with, as it stands now."""
         if self.learnt is not None:
@@ -121,23 +125,53 @@ def sums(loss: Any) -> Sums:
     """A criterion, module or callable as ``(sum, count)``.
 
     Gradients of sums, added up and divided once by the added counts, are those of the mean over all rows together.
-    A count of 0.0 means the loss is a sum by itself: ``divisor`` then says 1.
+    A count of 0.0 means the loss is a sum by itself: ``divisor`` then says 1. Of several losses, which count each in
+    its own way, see ``accumulated``.
     """
     if not isinstance(loss, Criterion):
         return part_of(loss).sums
-    if loss.part is not None:
-        return loss.part.sums
+    assert loss.part is not None
+    return loss.part.sums
+
+
+def accumulated(loss: Any, targets: Sequence[Any]) -> list[Sums]:
+    """``(sum, count)`` for each of the batches that make one update, by their ``targets``.
+
+    Added sums over added counts are the loss of all these rows as one batch. Each of several losses has its own count
+    (rows that lack one target, labels ignored, class weights), and one division cannot serve them all: what a batch has
+    of each loss is divided by that loss's count over all batches, which their targets tell beforehand; the counts given
+    here then add up to 1.
+    """
+    if not isinstance(loss, Criterion) or loss.part is not None:
+        return [sums(loss)] * len(targets)
     names = [name for name, _, _ in loss.parts]
+    each = [by_name(target, names, "target") for target in targets]
+    counts = [[part.count(batch[i]) for batch in each] for i, (_, part, _) in enumerate(loss.parts)]
+    wholes = [None if of[0] is None else divisor(sum(of)) for of in counts]  # type: ignore[arg-type]
 
-    def both(output: Any, target: Any) -> tuple[Tensor, float]:
-        mean = loss.mean(output, target)
-        for (name, part, _), one in zip(loss.parts, by_name(target, names, "target")):
-            if not part.by_rows(one):  # one division cannot serve two counts
-                raise DanluError("DL215", where=f"loss[{name!r}]", name=name, loss=loss_name(part.loss))
-        rows = rows_of(target)
-        return mean * rows, float(rows)
+    def of(k: int) -> Sums:
+        def both(output: Any, target: Any) -> tuple[Tensor, float]:
+            outputs, own = by_name(output, names, "output"), by_name(target, names, "target")
+            values = [_share(one, outputs[i], own[i], counts[i][k], wholes[i]) for i, one in enumerate(loss.parts)]
+            first = 0.0 if k else 1.0
+            return loss.weighed(values, first), first
 
-    return both
+        return both
+
+    return [of(k) for k in range(len(targets))]
+
+
+def _share(
+    one: tuple[str, Part, float], output: Any, target: Any, count: Tensor | float | None, whole: Tensor | float | None
+) -> Tensor:
+    """What a batch adds to one loss over all batches; DL215 for a loss that tells its count only with its value."""
+    name, part, _ = one
+    total, own = part.sums(output, target)
+    if count is None or whole is None:
+        return total
+    if part.free and (isinstance(own, Tensor) or own != count):
+        raise DanluError("DL215", where=f"loss[{name!r}]", name=name, loss=loss_name(part.loss))
+    return total * (count / divisor(own)) / whole  # the ratio is 1, or how many numbers a row has
 
 
 def divisor(count: Tensor | float) -> Tensor | float:
@@ -186,9 +220,7 @@ def several(
     if not spec:
         raise DanluError("DL220", where="loss={}")
     given = weights if isinstance(weights, Mapping) else {}
-    if unknown := [name for name in given if name not in spec]:
-        facts = {"heads": ", ".join(spec), "near": nearest(unknown[0], list(spec)) or next(iter(spec))}
-        raise DanluError("DL260", where=f"loss_weights={dict(given)}", name=unknown[0], **facts)
+    refuse_unknown(given, list(spec))
     parts: list[tuple[str, Part, float]] = []
     for name, value in spec.items():
         pair = isinstance(value, (tuple, list)) and len(value) == 2
@@ -200,24 +232,41 @@ def several(
         part = part_of(make_loss(loss, ""))
         parts.append((name, masked(part) if name in absent else part, float(weight)))
     names = [name for name, _, _ in parts]
-    means = [(part.mean, weight) for _, part, weight in parts]
+    means = [part.mean for _, part, _ in parts]
+    shares = [weight for _, _, weight in parts]
     learnt = Uncertainty([part.loss for _, part, _ in parts]) if weights == "learnt" else None
 
     def mean(output: Any, target: Any) -> Tensor:
         outputs, targets = by_name(output, names, "output"), by_name(target, names, "target")
-        if learnt is not None:
-            return learnt([one(o, t) for (one, _), o, t in zip(means, outputs, targets)])  # type: ignore[no-any-return]
-        total: Tensor | None = None
-        for (one, weight), o, t in zip(means, outputs, targets):
-            value = one(o, t) if weight == 1.0 else one(o, t) * weight
-            total = value if total is None else total + value
-        assert total is not None
-        return total
+        return _weighed([one(o, t) for one, o, t in zip(means, outputs, targets)], shares, learnt)
 
     title = " + ".join(
         f"{n}: {loss_name(p.loss)}" if w == 1 else f"{n}: {w:g}·{loss_name(p.loss)}" for n, p, w in parts
     )
     return Criterion(title, "logits", mean, dict(spec), None, tuple(parts), learnt)
+
+
+def _weighed(
+    values: Sequence[Tensor], shares: Sequence[float], learnt: Uncertainty | None, part: float = 1.0
+) -> Tensor:
+    """The losses added up, each times its weight; ``part``: of what learnt weights add by themselves."""
+    if learnt is not None:
+        return learnt(values, part)  # type: ignore[no-any-return]
+    total: Tensor | None = None
+    for value, share in zip(values, shares):
+        own = value if share == 1.0 else value * share
+        total = own if total is None else total + own
+    assert total is not None
+    return total
+
+
+def refuse_unknown(weights: Mapping[str, float], heads: Sequence[str]) -> None:
+    """DL260 where a weight is given for no head."""
+    unknown = next((name for name in weights if name not in heads), None)
+    if unknown is not None:
+        facts = {"heads": ", ".join(heads), "near": nearest(unknown, heads) or heads[0]}
+        shown = ",".join(f"{name}={weight:g}" for name, weight in weights.items())
+        raise DanluError("DL260", where=f"loss_weights={shown!r}", name=unknown, **facts)
 
 
 def first_of(value: Any) -> Any:

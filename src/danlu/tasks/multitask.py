@@ -133,9 +133,23 @@ def criterion_of(
             label_smoothing=settings.label_smoothing if head in (able["label_smoothing"] or heads) else 0.0,
         )
         loss, known = make_loss(None, head.task.default_loss), train_targets(head.name)
+        if known is None and of.class_weights == "balanced":
+            facts = {"head": head.name, "line": _with_weights(heads, head)}
+            raise DanluError("DL265", where='class_weights="balanced"', **facts)
         known = None if known is None else known[has_target(known)]
-        losses[head.name] = from_settings(loss, head.task, head.schema, of, known)
+        try:
+            losses[head.name] = from_settings(loss, head.task, head.schema, of, known)
+        except DanluError as error:
+            raise DanluError(error.code, f"{head.name}: {error.place}", **error.facts) from None
     return several(losses, settings.loss_weights, absent)
+
+
+def _with_weights(heads: Sequence[Head], weighted: Head) -> str:
+    """A dict of losses as it is written, with weights for one head's classes."""
+    argument = "pos_weight" if weighted.task.name == "multilabel" else "weight"
+    losses = {h.name: f"nn.{h.task.default_loss}({f'{argument}=…' if h is weighted else ''})" for h in heads}
+    each = [f"{h.name!r}: {losses[h.name] if h.task.default_loss else '…'}" for h in heads]
+    return f"loss={{{', '.join(each)}}}"
 
 
 def decode(output: Any, schema: Schema, loss: Any = None) -> Tensor:

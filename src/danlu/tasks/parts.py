@@ -36,7 +36,8 @@ class Part:
     loss: Any
     mean: Mean
     sums: Sums
-    by_rows: Callable[[Any], bool]  # for this target, is the count in proportion to the number of rows?
+    count: Callable[[Any], Tensor | float | None]  # by the target alone, up to a constant factor; None: no mean
+    free: bool = False  # a callable: it may return (sum, weight), and what it counts is its own business
 
 
 def part_of(loss: Any) -> Part:
@@ -45,9 +46,9 @@ def part_of(loss: Any) -> Part:
     if kind in _BY_CLASS_WEIGHT:
         return _class_part(loss)
     if kind in _BY_ELEMENT:
-        return _plain_part(loss, _fit, lambda output, target: float(output.numel()))
+        return _plain_part(loss, _fit, lambda output, target: float(output.numel()), _numbers)
     if kind in _BY_ROW:
-        return _plain_part(loss, lambda output, target: target, lambda output, target: float(rows_of(target)))
+        return _plain_part(loss, lambda output, target: target, lambda output, target: _rows(target), _rows)
     return _callable_part(loss)
 
 
@@ -71,7 +72,7 @@ def masked(part: Part) -> Part:
         pair = kept(output, target)
         return part.sums(*pair) if pair is not None else (output.sum() * 0.0, 0.0)
 
-    return Part(part.loss, mean, both, lambda target: bool(has_target(target).all()) and part.by_rows(target))
+    return Part(part.loss, mean, both, lambda target: part.count(target[has_target(target)]), part.free)
 
 
 def has_target(target: Tensor) -> Tensor:
@@ -109,15 +110,22 @@ def _class_part(loss: Any) -> Part:
             return total, counts.sum()
         return total, (loss.weight[target.where(counts, 0)] * counts).sum()
 
-    def by_rows(target: Any) -> bool:
-        if loss.reduction == "sum" or loss.weight is not None:
-            return False
-        return target.is_floating_point() or not bool((target == loss.ignore_index).any())
+    def count(target: Tensor) -> Tensor | float | None:
+        if loss.reduction == "sum":
+            return None
+        if target.is_floating_point():
+            return float(target.numel() // target.shape[1 if target.ndim > 1 else 0])
+        counts = target != loss.ignore_index
+        one = counts if loss.weight is None else loss.weight[target.long().where(counts, 0)] * counts
+        return one.sum()  # type: ignore[no-any-return]
 
-    return Part(loss, mean, both, by_rows)
+    return Part(loss, mean, both, count)
 
 
-def _plain_part(loss: Any, fit: Callable[[Any, Any], Any], count: Callable[[Any, Any], float]) -> Part:
+def _plain_part(
+    loss: Any, fit: Callable[[Any, Any], Any], count: Callable[[Any, Any], float], alone: Callable[[Any], float]
+) -> Part:
+    """``alone``: the count by the target, without the output that may have more numbers a row."""
     twin = _summed(loss)
 
     def mean(output: Tensor, target: Tensor) -> Tensor:
@@ -126,18 +134,16 @@ def _plain_part(loss: Any, fit: Callable[[Any, Any], Any], count: Callable[[Any,
     def both(output: Tensor, target: Tensor) -> tuple[Tensor, float]:
         return twin(output, fit(output, target)), 0.0 if loss.reduction == "sum" else count(output, target)
 
-    return Part(loss, mean, both, lambda target: loss.reduction != "sum")
+    return Part(loss, mean, both, lambda target: None if loss.reduction == "sum" else alone(target))
 
 
 def _callable_part(loss: Any) -> Part:
     """A callable returns a mean over rows, or ``(sum, weight)``."""
-    by_rows = getattr(loss, "reduction", "mean") != "sum"  # until it returns a weight of its own
+    summed = getattr(loss, "reduction", "mean") == "sum"
 
     def mean(output: Any, target: Any) -> Tensor:
-        nonlocal by_rows
         value = loss(output, target)
         if type(value) is tuple:
-            by_rows = False
             return value[0] / value[1]  # type: ignore[no-any-return]
         return value  # type: ignore[no-any-return]
 
@@ -145,12 +151,12 @@ def _callable_part(loss: Any) -> Part:
         value = loss(output, target)
         if type(value) is tuple:
             return value
-        if getattr(loss, "reduction", "mean") == "sum":
+        if summed:
             return value, 0.0
         rows = rows_of(target)
         return value * rows, float(rows)
 
-    return Part(loss, mean, both, lambda target: by_rows)
+    return Part(loss, mean, both, lambda target: None if summed else _rows(target), free=True)
 
 
 def _fit(output: Tensor, target: Tensor) -> Tensor:
@@ -163,6 +169,14 @@ def _fit(output: Tensor, target: Tensor) -> Tensor:
     if target.shape != output.shape and output.numel() == target.numel():
         return target.reshape(output.shape)
     return target
+
+
+def _numbers(target: Tensor) -> float:
+    return float(target.numel())
+
+
+def _rows(target: Any) -> float:
+    return float(rows_of(target))
 
 
 def rows_of(target: Any) -> int:

@@ -25,9 +25,10 @@ class Uncertainty(nn.Module):
         factors = [0.5 if isinstance(loss, nn.MSELoss) else 1.0 for loss in losses]
         self.register_buffer("factors", torch.tensor(factors), persistent=False)
 
-    def forward(self, losses: Sequence[Tensor]) -> Tensor:
+    def forward(self, losses: Sequence[Tensor], part: float = 1.0) -> Tensor:
+        """``part``: how much of ``sᵢ / 2`` is added, which of several batches of one update must be once in all."""
         s = self.log_variance
-        return (self.factors * (-s).exp() * torch.stack(list(losses)) + s / 2).sum()
+        return (self.factors * (-s).exp() * torch.stack(list(losses)) + s / 2 * part).sum()
 
     def shares(self) -> list[float]:
         """What each loss is multiplied with now."""

@@ -79,14 +79,27 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class HeadScore:
+    """The main metric of one of several heads; ``trivial`` says what its trivial answer is."""
+
+    head: str
+    metric: Metric
+    trivial: Text = ""
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """``sentences``: how good, against what, can it be trusted. ``trivial``/``linear`` say what the baselines are."""
+    """``sentences``: how good, against what, can it be trusted. ``trivial``/``linear`` say what the baselines are.
+
+    One task has a ``headline``, several heads have a line each in ``heads``.
+    """
 
     sentences: tuple[Text, ...] = ()
     headline: Metric | None = None
     trivial: Text = ""  # "always the most frequent class"
     linear: Text = ""  # "logistic regression on the pixels"
     findings: tuple[Finding, ...] = ()
+    heads: tuple[HeadScore, ...] = ()
 
 
 # ---- 2. data
@@ -339,6 +352,7 @@ class Attribution:
     heat: Picture
     truth: str = ""
     answer: str = ""
+    head: str = ""  # whose answer, where there are several
 
 
 @dataclass(frozen=True)
@@ -351,11 +365,18 @@ class Importance:
 
 
 @dataclass(frozen=True)
+class Importances:
+    """What the columns are worth to one head; ``metric``: what they are drops of."""
+
+    columns: tuple[Importance, ...]
+    metric: Text = ""
+
+
+@dataclass(frozen=True)
 class Why:
     attributions: tuple[Attribution, ...] = ()
     method: Text = ""  # how the attributions were made
-    importances: tuple[Importance, ...] = ()
-    metric: Text = ""  # the metric that the importances are drops of
+    importances: tuple[Importances, ...] = ()
 
 
 # ---- 7. model, 8. to reproduce

@@ -56,9 +56,10 @@ def why(contents: Why) -> str:
         tiles = "".join(attribution(a) for a in contents.attributions[:MOST_PICTURES])
         out += [heading(tr("page.attributions")), note, f'<ul class="grid twice">{tiles}</ul>']
     if contents.importances:
-        metric = contents.metric or both("page.the_metric")
-        out += [heading(tr("page.importances")), f'<p class="note">{tr("page.importances.note", metric=metric)}</p>']
-        out.append(importances(contents.importances))
+        out.append(heading(tr("page.importances")))
+    for one in contents.importances:
+        metric = one.metric or both("page.the_metric")
+        out += [f'<p class="note">{tr("page.importances.note", metric=metric)}</p>', importances(one.columns)]
     return "".join(out)
 
 
@@ -67,7 +68,8 @@ def attribution(a: Attribution) -> str:
     seen = picture(a.sample.picture, a.sample.where) if a.sample.picture else ""
     said = swap(a.truth, a.answer) if a.truth != a.answer and a.truth else name(a.answer or a.truth, 40)
     both_pictures = f'<span class="twin">{seen}{picture(a.heat, a.sample.where)}</span>'
-    return f'<li>{both_pictures}<span class="cap">{said}</span>{place(a.sample.where, 40)}</li>'
+    of = f'<span class="soft">{name(a.head, 40)}</span> ' if a.head else ""
+    return f'<li>{both_pictures}<span class="cap">{of}{said}</span>{place(a.sample.where, 40)}</li>'
 
 
 def importances(found: Sequence[Importance]) -> str:

@@ -84,9 +84,10 @@ font-weight:560;letter-spacing:-.008em}
 .rung dt .soft{margin-left:.5em}
 .rung dd{display:grid;grid-template-columns:minmax(0,1fr) 5rem;gap:.75rem;align-items:center}
 .rung b{text-align:right;font-weight:600}
+.heads{max-width:46rem;min-width:0}
 .findings{display:grid;gap:1.5rem}
-.findings .what{font-weight:600;display:flex;flex-wrap:wrap;gap:.25rem .625rem;align-items:baseline}
-.findings .what code{color:var(--soft);font-weight:400}
+.findings .what{font-weight:600}
+.findings .what code{color:var(--soft);font-weight:400;margin-left:.625rem}
 .findings dl{margin-top:.375rem;display:grid;gap:.125rem;font-size:.9375rem}
 .findings dl div{display:grid;grid-template-columns:3.5rem minmax(0,1fr);gap:.75rem}
 .findings dt{color:var(--soft)}
@@ -96,6 +97,7 @@ border:1px solid currentColor}
 .badge.error{color:var(--bad);border-left-width:6px}
 .badge.warning{color:var(--warn);border-left-width:4px}
 .badge.note{color:var(--soft)}
+.findings .badge{margin-right:.625rem}
 .figures{display:flex;flex-wrap:wrap;gap:1rem 3rem;margin-bottom:1rem}
 .figures dt{color:var(--soft);font-size:.8125rem}
 .figures dd{font-size:1.75rem;line-height:1.2;font-weight:640;letter-spacing:-.02em}

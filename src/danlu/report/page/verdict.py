@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from danlu.report.page.bars import bar
 from danlu.report.page.contents import Finding, Metric, Text, Verdict
 from danlu.report.page.scale import Axis, axis, shares
-from danlu.report.page.tables import heading, more
-from danlu.report.page.words import both, called, decimals_for, escape, finite, joined, show, span, tr, value
+from danlu.report.page.tables import heading, more, table
+from danlu.report.page.words import both, called, decimals_for, escape, finite, joined, name, show, span, tr, value
 
 SEVERITIES = ("error", "warning", "note")
 OPEN_NOTES = 3  # more notes than this are folded away
@@ -19,6 +19,7 @@ def verdict(contents: Verdict, of: str = "run") -> str:
     said = "".join(f"<p>{s}</p>" for s in parts)
     lead = f'<div class="lead">{said}</div>' if said else ""
     main = headline(contents.headline, contents) if contents.headline else ""
+    main += heads(contents) if contents.heads else ""
     top = f'<div class="verdict">{lead}{main}</div>' if lead or main else ""
     return top + findings(contents.findings, of)
 
@@ -55,6 +56,34 @@ def comparison(metric: Metric, contents: Verdict) -> str:
         cell = escape(value(number, metric.unit, digits))
         out.append(f'<div class="rung"><dt>{show(label)}{note}</dt><dd>{drawn}<b>{cell}</b></dd></div>')
     return f'<dl class="ladder">{"".join(out)}</dl>'
+
+
+def heads(contents: Verdict) -> str:
+    """A line a head: its main metric with the interval, and what it has to beat."""
+    linear = any(one.metric.linear is not None for one in contents.heads)
+    trivial = any(one.metric.trivial is not None for one in contents.heads)
+    names = [tr("page.head"), tr("page.this_model")]
+    names += [tr("page.linear")] * linear + [tr("page.trivial")] * trivial
+    rows = []
+    for one in contents.heads:
+        m, digits = one.metric, decimals_for(one.metric.interval)
+        sign = {"higher": "↑", "lower": "↓"}.get(m.better, "")
+        arrow = f'<span class="arrow" aria-hidden="true">{sign}</span>' if sign else ""
+        first = f'{name(one.head, 60)}<span class="soft under">{show(m.name, 60)}{arrow}</span>'
+        around = span(m.interval, m.unit)
+        under = f'<span class="soft under">{escape(around)}</span>' if around else ""
+        row = [first, f"<b>{escape(value(m.value, m.unit, digits))}</b>{under}"]
+        row += [escape(value(m.linear, m.unit, digits))] * linear
+        what = (
+            f'<span class="soft under">{show(one.trivial, 80)}</span>' if one.trivial and m.trivial is not None else ""
+        )
+        row += [escape(value(m.trivial, m.unit, digits)) + what] * trivial
+        rows.append(row)
+    shown = table(names, rows, name=both("page.heads"), kinds="tn" + "n" * (linear + trivial))
+    notes = tr("page.heads.note")
+    if linear and contents.linear:
+        notes += " " + show(joined(both("page.linear"), (": ", "："), contents.linear, (".", "。")), 200)
+    return f'<div class="heads">{shown}<p class="note">{notes}</p></div>'
 
 
 def metric_axis(metric: Metric) -> Axis:
