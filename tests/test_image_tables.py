@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 import torch
 from PIL import Image
@@ -15,7 +18,9 @@ from torch import nn
 
 import danlu
 from danlu.cli import main
+from danlu.data import load_data
 from danlu.errors import DanluError
+from danlu.settings import make_settings
 
 
 def shop(folder: Path, n: int, label: str, *, two: bool = False) -> Path:
@@ -34,6 +39,21 @@ def shop(folder: Path, n: int, label: str, *, two: bool = False) -> Path:
     with open(folder / "数据.csv", "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([names, *rows])
     return folder / "数据.csv"
+
+
+def packed(path: Path) -> Path:
+    """The same table as Parquet, its images inside it as Hugging Face's ``Image`` keeps them."""
+    rows = list(csv.DictReader(path.open(encoding="utf-8")))
+    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    for name in columns:
+        if name in ("照片", "背面"):
+            cells = [{"bytes": (path.parent / "图片" / v).read_bytes(), "path": v} for v in columns[name]]
+            columns[name] = pa.array(cells, kind)
+        elif name == "价格":
+            columns[name] = pa.array([float(v) for v in columns[name]])
+    pa.parquet.write_table(pa.table(columns), path.with_suffix(".parquet"), row_group_size=25)
+    return path.with_suffix(".parquet")
 
 
 @pytest.mark.parametrize("label", ["image", "number"])
@@ -75,9 +95,11 @@ def test_a_saved_runs_answers_are_its_modules_on_tensors_made_by_hand(tmp_path: 
     assert run.predict(given[0])[0].label == whole[0].label
 
 
-def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("inside", "cache"), [(False, "auto"), (True, "auto"), (True, "off")])
+def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path, inside: bool, cache: str) -> None:
     path = shop(tmp_path, 60, "image")
-    options: dict[str, Any] = {"batch_size": 8, "seed": 3, "device": "cpu", "checkpoint_steps": 3}
+    path = packed(path) if inside else path
+    options: dict[str, Any] = {"cache": cache, "batch_size": 8, "seed": 3, "device": "cpu", "checkpoint_steps": 3}
     whole = danlu.train(path, epochs=3, run="whole", **options)
 
     class Stop(Exception):
@@ -197,6 +219,67 @@ def test_images_are_varied_alone_and_beside_other_columns(tmp_path: Path) -> Non
     told = ['"what": "augment"' in (run.dir / "metrics.jsonl").read_text() for run in (alone, beside)]
     assert told == [True, True]
     assert '"what": "augment", "value": "zoom"' in (beside.dir / "metrics.jsonl").read_text()
+
+
+def test_images_inside_a_table_are_those_of_their_files(tmp_path: Path) -> None:
+    path = shop(tmp_path, 80, "image", two=True)
+    options: dict[str, Any] = {"epochs": 1, "device": "cpu", "seed": 1}
+    beside, inside = danlu.train(path, run="beside", **options), danlu.train(packed(path), run="inside", **options)
+    a, b = beside.model.state_dict(), inside.model.state_dict()
+    assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+    answers = [x.scores for x in beside.predict(path)]
+    assert answers == [x.scores for x in inside.predict(packed(path))] == [x.scores for x in inside.predict(path)]
+    assert danlu.test("inside", path) == danlu.test("beside", packed(path))
+    assert danlu.test("inside", slice="颜色")["test/rows"] == inside.metrics["test/rows"]
+
+
+def test_the_command_line_takes_a_table_with_its_images_inside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(packed(shop(tmp_path, 60, "image")))
+    assert main(["look", path]) in (0, 1)
+    assert main(["train", path, "--epochs", "1", "--run", "r", "--cache", "off", "--slice", "颜色"]) == 0
+    assert main(["test", "r", path]) == 0
+    assert main(["predict", "r", path, "-o", "a.csv"]) == 0
+    with open("a.csv", encoding="utf-8-sig") as file:
+        assert len(list(csv.DictReader(file))) == 60
+    out = capsys.readouterr()
+    assert "its cells are images" in out.out + out.err and "DL099" not in out.out + out.err
+
+
+def test_a_users_model_that_takes_the_image_alone_is_told_of_the_other_columns(tmp_path: Path) -> None:
+    class Alone(nn.Module):
+        def __init__(self, num_classes: int) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, num_classes)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layer(x.mean((2, 3)))  # type: ignore[no-any-return]
+
+    path = packed(shop(tmp_path, 60, "image"))
+    with pytest.raises(DanluError) as told:
+        danlu.train(path, model=Alone, run="r")
+    assert told.value.code == "DL134" and "forward(self, image, numbers, categories)" in told.value.fix
+    run = danlu.train(path, model=Alone, ignore="价格,颜色", epochs=1, run="s", device="cpu")
+    assert run.metrics["test/rows"] == 9
+
+
+def test_the_tables_bytes_are_let_go_when_its_images_are_decoded(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    (tmp_path / "图片").mkdir()
+    for i in range(60):
+        Image.fromarray(draw.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(tmp_path / "图片" / f"{i}.png")
+    text = "\n".join(["照片,标签", *(f"{i}.png,{'是否'[i % 2]}" for i in range(60))])
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    path = packed(tmp_path / "t.csv")
+    gc.collect()
+    before = pa.total_allocated_bytes()
+    for cache, least, most in (("auto", 0, 0.1), ("off", 0.9, 1.5)):
+        data = load_data(path, None, None, make_settings({"cache": cache}), layout="columns", own_model=False)
+        gc.collect()
+        held = (pa.total_allocated_bytes() - before) / path.stat().st_size
+        assert least <= held <= most, (cache, held)
+        del data
 
 
 def test_a_table_to_predict_whose_images_are_gone_is_not_told_to_leave_the_column_out(tmp_path: Path) -> None:

@@ -237,3 +237,36 @@ def test_the_truth_of_a_regression_is_the_number_the_user_gave(source: str) -> N
         assert row["truth"] in y
     if source == "arrays":
         assert [y[int(row["row"].split()[-1])] for row in table] == [row["truth"] for row in table]
+
+
+class Tagged(Dataset[Any]):
+    """Which of three letters a row has; ``made`` is what the sample's target is made of them."""
+
+    classes = ("a", "b", "c")
+
+    def __init__(self, made: Any, n: int = 90) -> None:
+        self.x = torch.randn(n, 3, generator=torch.Generator().manual_seed(0))
+        self.made = made
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, i: int) -> Any:
+        return self.x[i], self.made([c for c, v in zip(self.classes, self.x[i].tolist()) if v > 0])
+
+
+@pytest.mark.parametrize("model", [None, "own"])
+@pytest.mark.parametrize("made", [list, tuple, set, frozenset])
+def test_lists_of_labels_are_refused_with_the_line_that_makes_them_numbers(made: Any, model: Any) -> None:
+    model = nn.Linear(3, 3) if model else "mlp"
+    with pytest.raises(danlu.DanluError) as caught:
+        danlu.train(Tagged(made), model=model, epochs=1)
+    assert caught.value.code == "DL186"
+    line = caught.value.fix.partition("return x, ")[2].partition("   #")[0]
+
+    def fixed(labels: Any) -> Any:
+        return eval(line, {"torch": torch, "labels": labels, "self": Tagged})  # what the error says to write
+
+    run = danlu.train(Tagged(fixed), Tagged(fixed), model=model, task="multilabel", epochs=20, lr=0.05)
+    assert run.predictor is not None and run.predictor.schema.classes == ("a", "b", "c")
+    assert run.metrics["test/macro_f1"] > 0.8

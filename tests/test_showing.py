@@ -56,9 +56,10 @@ def test_a_table_of_classes_shows_what_the_run_found() -> None:
     run = danlu.train(table().drop(columns="price"), target="kind", epochs=12, lr=0.01)
     page = page_of(run)
     low, high = run.metrics["test/accuracy_low"], run.metrics["test/accuracy_high"]
-    assert f"{100 * run.metrics['test/accuracy']:.1f} %" in page
-    assert f"accuracy is {100 * run.metrics['test/accuracy']:.1f} % (95 % interval {100 * low:.1f} %" in page
-    assert f"至 {100 * high:.1f} %" in page  # the other language is there too
+    assert f"{100 * run.metrics['test/accuracy']:.1f}\u202f%" in page
+    shown, least = (f"{100 * v:.1f}\u202f%" for v in (run.metrics["test/accuracy"], low))
+    assert f"accuracy is {shown} (95\u202f% interval {least}" in page
+    assert f"至 {100 * high:.1f}\u202f%" in page  # the other language is there too
     drops = re.findall(r"(width|colour|noise)", page[page.index('id="why"') :])
     assert drops[0] in ("width", "colour")  # the most important first, never the noise
     assert "大" in page and run.metrics["test/classes"][0]["name"] in page

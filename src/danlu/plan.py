@@ -190,7 +190,7 @@ def _open(
     opened = load_data(asked.data, asked.test, asked.val, settings, layout=layout, own_model=own_model, asks=asks)
     data = replace(opened, table=None)
     given = scaled(data, expected.mean, expected.std) if expected is not None else None
-    image = image_input(data.schema) if data.schema.origin == "images" else None
+    image = image_input(data.schema) if data.schema.origin in ("images", "table") else None
     if settings.size is None and image is not None and image.shape[1] == image.shape[2]:
         decisions.made["size"] = image.shape[1]
     if not decisions.before:
@@ -211,7 +211,7 @@ def open_again(arguments: dict[str, Any], module: nn.Module, schema: Schema) -> 
     given = (arguments["data"], arguments.get("test"), arguments.get("val"))
     seen = image_input(schema)
     image = seen if settings.weights is not None else None  # then the weights may have set its scale
-    if seen is not None and (image or schema.origin == "images") and seen.shape[1] == seen.shape[2]:
+    if seen is not None and (image or schema.origin in ("images", "table")) and seen.shape[1] == seen.shape[2]:
         settings = replace(settings, size=seen.shape[1])
     data = replace(load_data(*given, settings, layout=layout, own_model=own, asks=asks), table=None)
     return (scaled(data, image.mean, image.std) if image is not None and image.mean else None) or data

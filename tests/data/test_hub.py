@@ -225,7 +225,7 @@ def test_images_are_those_that_pillow_decodes(form: str, workdir: Path) -> None:
         dataset.save_to_disk("a")
         source = "a"
     data = opened(source)
-    assert (data.schema.origin, data.schema.layout) == ("images", "image")
+    assert (data.schema.origin, data.schema.layout) == ("table", "image")
     assert (data.schema.classes, data.schema.inputs[0].shape) == (("blue", "green", "red"), (3, 12, 10))
     assert choice(data, "left out") == "note"
     stored = (
@@ -247,10 +247,14 @@ def test_images_are_trained_tested_and_answered(workdir: Path) -> None:
 
 
 def test_images_with_numbers_or_several_labels() -> None:
-    number = opened(pictures(60, weight=[i / 7 for i in range(60)]), target="weight")
-    assert (number.schema.task, number.schema.layout, total(number)) == ("regression", "image", 60)
-    tags = opened(pictures(60, tags=[["a"], ["b", "c"], []] * 20), target="tags")
-    assert (tags.schema.task, tags.schema.classes) == ("multilabel", ("a", "b", "c"))
+    weights = pictures(60, weight=[i / 7 for i in range(60)])
+    number = opened(weights, target="weight")
+    assert (number.schema.task, number.schema.parts, total(number)) == ("regression", ("image", "categories"), 60)
+    assert opened(weights, target="weight", ignore="label").schema.layout == "image"
+    tags = opened(pictures(60, tags=[["a"], ["b", "c"], []] * 20), target="tags", ignore="label")
+    assert (tags.schema.task, tags.schema.layout) == ("multilabel", "image")
+    assert tags.schema.classes == ("a", "b", "c")
+    assert tags.train.tensors[-1].sum(0).tolist() == [20, 20, 20]
 
 
 def test_a_broken_image_is_named_by_its_row() -> None:
@@ -259,11 +263,169 @@ def test_a_broken_image_is_named_by_its_row() -> None:
     cells[9] = {"bytes": b"no image", "path": "broken.png"}
     dataset = hub.Dataset.from_dict({"image": cells, "label": whole["label"]}).cast_column("image", hub.Image())
     error = refused(dataset)
-    assert (error.code, error.where) == ("DL156", "row 9")
+    assert (error.code, error.where) == ("DL132", "row 9")
+    assert "image (broken.png)" in error.why
     data = opened(dataset, on_bad="skip", bad_limit=0.05)
     assert [b.where for b in data.bad] == ["row 9"]
     assert total(data) == 39
     assert len(opened(pictures(), cache="off").train) == 42  # read one by one
+
+
+def test_the_other_columns_are_inputs_too_and_several_columns_hold_images() -> None:
+    other = [dataset_row["image"] for dataset_row in pictures(60).select(range(59, -1, -1))]
+    dataset = pictures(60, weight=[float(i) + 0.5 for i in range(60)], colour=["a", "b"] * 30)
+    back = hub.Dataset.from_dict({"back": other}, hub.Features({"back": hub.Image()}))
+    dataset = hub.concatenate_datasets([dataset, back], axis=1)
+    data = opened(dataset)
+    assert data.schema.parts == ("image", "back", "numbers", "categories")
+    assert [f.kind for f in data.schema.inputs] == ["image", "number", "category", "image"]
+    for i in range(len(data.train)):
+        row = dataset[int(data.train.name(i).rpartition(" ")[2])]
+        at = int(data.train.index[i])
+        for stored, name in zip(data.train.tensors, ("image", "back")):
+            assert np.array_equal(stored[at].numpy().transpose(1, 2, 0), np.asarray(row[name]))
+        weight = data.schema.inputs[1]
+        scaled = (row["weight"] - weight.mean[0]) / weight.std[0]
+        assert data.train[i][2].item() == pytest.approx(scaled, abs=1e-6)
+        assert data.train[i][3].item() == ["a", "b"].index(row["colour"]) + 1
+
+
+@pytest.mark.parametrize("how", ["shuffle", "select", "filter", "concatenated", "columns"])
+def test_images_in_another_order_stay_where_they_lie(how: str) -> None:
+    from danlu.data.objects import apart
+
+    whole = pictures(30, x=list(range(30)))
+    dataset = {
+        "shuffle": lambda d: d.shuffle(seed=1),
+        "select": lambda d: d.select([7, 3, 29, 3]),
+        "filter": lambda d: d.filter(lambda x: x % 3 == 1, input_columns="x"),
+        "concatenated": lambda d: hub.concatenate_datasets([d.select(range(9)), d.select(range(9, 30))]).shuffle(
+            seed=2
+        ),
+        "columns": lambda d: d.shuffle(seed=3).with_format("torch", columns=["x", "image"]),
+    }[how](whole)
+    table = read_table(dataset, Settings())
+    plain = dataset.with_format(None).cast_column("image", hub.Image(decode=False))
+    assert table.columns.column("x").to_pylist() == list(plain["x"])
+    assert [image.read_bytes() for image in table.images["image"]] == [cell["bytes"] for cell in plain["image"]]
+    assert table.names == (("image", "x") if how == "columns" else ("image", "label", "x"))
+    held = {c.field("bytes").buffers()[2].address for c in dataset.data.column("image").chunks}
+    assert {i.cells.field("bytes").buffers()[2].address for i in table.images["image"]} <= held
+    assert set(apart(dataset)[1]) == {"image"}, "nothing was gathered"
+
+
+@pytest.mark.parametrize("form", ["object", "saved", "shards"])
+def test_images_stay_in_the_table_without_a_cache(form: str, workdir: Path) -> None:
+    from danlu.data.image_columns import PictureRows
+
+    dataset: Any = pictures(60, x=[i / 7 for i in range(60)])
+    source: Any = dataset
+    if form == "saved":
+        dataset.save_to_disk("saved", num_shards=3)
+        source = "saved"
+    if form == "shards":
+        Path("shards").mkdir()
+        for i in range(3):
+            dataset.shard(3, i).to_parquet(f"shards/train-0000{i}-of-00003.parquet")
+        source = "shards"
+    kept, read = opened(source), opened(source, cache="off")
+    assert isinstance(read.train, PictureRows) and kept.schema == read.schema
+    for part in ("train", "val", "test"):
+        a, b = getattr(kept, part), getattr(read, part)
+        assert [a.name(i) for i in range(len(a))] == [b.name(i) for i in range(len(b))]
+        for i in range(len(a)):
+            assert all(torch.equal(x, y) for x, y in zip(a[i], b[i], strict=True))
+
+
+def test_a_dict_of_splits_with_images_is_trained_tested_and_answered(workdir: Path) -> None:
+    whole = pictures(150, x=[i % 7 + 0.5 for i in range(150)])
+    splits = hub.DatasetDict(train=whole.select(range(90)), validation=whole.select(range(90, 120)))
+    splits["test"] = whole.select(range(120, 150))
+    splits.save_to_disk("all")
+    run = danlu.train("all", epochs=6, model="cnn", lr=0.01, run="r")
+    assert run.metrics["test/rows"] == 30 and run.metrics["test/accuracy"] > 0.9
+    assert danlu.test("r", "all")["test/accuracy"] == run.metrics["test/accuracy"]
+    assert danlu.test("r", splits)["test/accuracy"] == run.metrics["test/accuracy"]
+    answers = [a.label for a in run.predict("all")]
+    assert (
+        answers
+        == [a.label for a in run.predict(splits)]
+        == [a.label for a in run.predict(whole.select(range(120, 150)))]
+    )
+    rows = [{"image": row["image"], "x": row["x"]} for row in splits["test"]]
+    assert [a.label for a in run.predict(rows)] == answers
+    again = danlu.train(splits, epochs=6, model="cnn", lr=0.01, run="again")
+    assert again.metrics["test/accuracy"] == run.metrics["test/accuracy"]
+
+
+def test_one_column_of_images_is_trained_like_the_same_files_in_a_folder(workdir: Path) -> None:
+    dataset = pictures(90)
+    for i, row in enumerate(dataset):
+        folder = Path("photos") / ("red", "green", "blue")[row["label"]]
+        folder.mkdir(parents=True, exist_ok=True)
+        row["image"].save(folder / f"{i:03}.png")
+    settings: dict[str, Any] = {"epochs": 12, "device": "cpu", "batch_size": 16}
+    photos, table = danlu.train("photos", run="p", **settings), danlu.train(dataset, run="t", **settings)
+    choices = []
+    for run in (photos, table):
+        events = [json.loads(line) for line in (run.dir / "metrics.jsonl").read_text().splitlines()]
+        choices.append({e["what"]: e["value"] for e in events if e["event"] == "choice"})
+    for what in ("augment", "size", "model", "lr", "optimizer", "precision"):
+        assert choices[0].get(what) == choices[1].get(what), what
+    assert "augment" in choices[0]
+    assert photos.predictor is not None and table.predictor is not None
+    ours, theirs = table.predictor.schema.inputs[0], photos.predictor.schema.inputs[0]
+    assert ours.shape == theirs.shape
+    page = (table.dir / "README.md").read_text()
+    assert "image-classification" in page and "photo.jpg" in page
+
+
+@pytest.mark.parametrize("how", ["parquet", "object", "csv"])
+def test_a_model_of_a_folder_is_tested_on_and_answers_for_a_table_of_images(how: str, workdir: Path) -> None:
+    dataset = pictures(90)
+    for i, row in enumerate(dataset):
+        folder = Path("photos") / ("red", "green", "blue")[row["label"]]
+        folder.mkdir(parents=True, exist_ok=True)
+        row["image"].save(folder / f"{i:03}.png")
+    run = danlu.train("photos", epochs=6, model="cnn", lr=0.01, run="r")
+    source: Any = dataset.rename_columns({"image": "picture", "label": "class"})
+    if how == "parquet":
+        source.to_parquet("t.parquet")
+        source = "t.parquet"
+    if how == "csv":
+        rows = [f"{p},{p.parent.name}" for p in sorted(Path("photos").rglob("*.png"), key=lambda p: p.name)]
+        Path("t.csv").write_text("\n".join(["picture,class", *rows]))
+        source = "t.csv"
+    expected = [a.label for a in run.predict([row["image"] for row in dataset])]
+    assert [a.label for a in run.predict(source)] == expected
+    right = sum(e == ("red", "green", "blue")[row["label"]] for e, row in zip(expected, dataset))
+    tested = danlu.test("r", source)
+    assert tested["test/rows"] == 90 and tested["test/accuracy"] == pytest.approx(right / 90)
+
+
+@pytest.mark.parametrize("task", ["classification", "regression", "multilabel"])
+def test_a_model_of_arrays_is_tested_on_and_answers_for_a_table_of_images(task: str, workdir: Path) -> None:
+    weights = [i % 7 + 0.25 for i in range(90)]
+    tags = [["a"], ["b", "c"], []] * 30
+    dataset = pictures(90, weight=weights, tags=tags)
+    dataset = dataset.cast_column("label", hub.ClassLabel(names=["0", "1", "2"]))
+    pixels = np.stack([np.asarray(row["image"]) for row in dataset])
+    column = {"classification": "label", "regression": "weight", "multilabel": "tags"}[task]
+    y: Any = {"label": np.arange(90) % 3, "weight": np.array(weights), "tags": tags}[column]
+    run = danlu.train((pixels, y), epochs=2, model="cnn", run="r", device="cpu")
+    rest = [c for c in ("label", "weight", "tags") if c != column]
+    dataset.remove_columns(rest).to_parquet("t.parquet")
+    answers, tested = run.predict("t.parquet"), danlu.test("r", "t.parquet")
+    assert [a.scores for a in answers] == [a.scores for a in run.predict(pixels)]
+    assert tested["test/rows"] == 90
+    if task == "classification":
+        assert tested["test/accuracy"] == pytest.approx(np.mean([a.label == str(i % 3) for i, a in enumerate(answers)]))
+    elif task == "regression":
+        wrong = np.array([float(a.value) for a in answers]) - np.array(weights)
+        assert tested["test/rmse"] == pytest.approx(float(np.sqrt((wrong**2).mean())), rel=1e-5)
+    else:
+        found = np.array([[(a.scores[c] > 0.5) == (c in row) for c in "abc"] for a, row in zip(answers, tags)])
+        assert tested["test/exact_match"] == pytest.approx(found.all(1).mean())
 
 
 def test_metadata_of_others_is_no_feature() -> None:

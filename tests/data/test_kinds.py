@@ -63,6 +63,26 @@ def test_tuples() -> None:
     assert caught.value.code == "DL174"
 
 
+def test_targets_by_name_beside_arrays_are_refused_with_a_line_that_works() -> None:
+    x = torch.randn(40, 3)
+    y: dict[str, Any] = {"high": (x[:, 0] > 0).long(), "sum": x.sum(1)}
+    for given, code in ((y, "[(a, dict"), ({"high": y["high"]}, "(x, y["), ({"high": 1, "sum": 0.5}, "[(x, y)]")):
+        with pytest.raises(DanluError) as caught:
+            unpacked((x, given), None, None)
+        assert caught.value.code == "DL187" and code in caught.value.fix
+        assert ", ".join(given) in caught.value.what
+        data = eval(caught.value.fix.removeprefix("data="), {"x": x, "y": given})  # as the error says
+        unpacked(data, None, None)
+        data = load_data(
+            data * 20 if code == "[(x, y)]" else data, None, None, Settings(), layout="matrix", own_model=False
+        )
+        assert data.schema.task == ("classification" if len(given) == 1 else "multitask")
+    many = tuple((a, 1) for a in x)
+    with pytest.raises(DanluError) as caught:
+        unpacked(many, None, None)
+    assert caught.value.code == "DL174" and len(caught.value.what) < 80
+
+
 @pytest.mark.parametrize(
     "labels", [np.array([5, 6]), pd.Series([5, 6], name="price"), [5, 6], pd.DataFrame({"c": [5, 6]})]
 )

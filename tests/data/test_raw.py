@@ -241,6 +241,9 @@ def test_a_users_dataset() -> None:
     assert len(got.keys) == 9
     assert torch.equal(read(data, x.numpy()).tensors[0], x)
     assert torch.equal(read(data, x[0]).tensors[0], x[:1])
+    for target in (1, torch.tensor(1), {"k": 1}, [0.0, 1.0], "a"):  # one sample, as the dataset itself gives it
+        assert torch.equal(read(data, (x[0], target)).tensors[0], x[:1])
+    assert torch.equal(read(data, (x[0], x[1])).tensors[0], x[:2]), "two inputs"
     got = read(data, Doubled(7, broken=3), batch_size=2)
     assert got.keys == ("[0]", "[1]", "[2]", "[4]", "[5]", "[6]")
     assert got.tensors[0][:, 0].tolist() == [0, 1, 2, 4, 5, 6]

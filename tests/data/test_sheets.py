@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import re
 import sys
+import zipfile
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -244,3 +247,207 @@ def test_train_test_and_predict_from_sheets(workdir: Path, capsys: pytest.Captur
     assert main(["predict", str(run.dir), "book.xlsx:Later", "-o", "out.csv"]) == 0
     assert "book.xlsx:Later:2," in Path("out.csv").read_text("utf-8-sig")
     assert len(opened("book.xlsx").train) == len(opened([path]).train)
+
+
+# ---- the other formats: .xls as xlwt writes it, .ods as odfpy does and as LibreOffice marks its cells
+
+
+def xls(sheets: dict[str, Sequence[Sequence[Any]]], merged: Sequence[tuple[int, int, int, int]] = ()) -> str:
+    """A workbook of 1997: ``merged`` are (first row, last row, first column, last column) of the first sheet."""
+    xlwt = pytest.importorskip("xlwt", reason="tests write .xls with xlwt")
+    made = xlwt.Workbook()
+    forms = {datetime.datetime: "YYYY-MM-DD HH:MM:SS", datetime.date: "YYYY-MM-DD", datetime.time: "HH:MM:SS"}
+    styles = {kind: xlwt.easyxf(num_format_str=form) for kind, form in forms.items()}
+    for title, rows in sheets.items():
+        sheet = made.add_sheet(title)
+        for r, row in enumerate(rows):
+            for c, value in enumerate(row):
+                if value is not None:
+                    sheet.write(r, c, value, styles.get(type(value), xlwt.Style.default_style))
+        for first, last, left, right in merged if title == next(iter(sheets)) else ():
+            sheet.merge(first, last, left, right)
+    made.save("book.xls")
+    return "book.xls"
+
+
+def ods(sheets: dict[str, Sequence[Sequence[Any]]], merged: Sequence[tuple[int, int, int, int]] = ()) -> str:
+    """The same as an OpenDocument spreadsheet; equal cells beside and equal rows below one another are written once."""
+    pytest.importorskip("odf", reason="tests write .ods with odfpy")
+    from odf.opendocument import OpenDocumentSpreadsheet
+    from odf.table import CoveredTableCell, Table, TableCell, TableRow
+    from odf.text import P
+
+    def cell(value: Any, **more: Any) -> Any:
+        if value is None:
+            return TableCell(**more)
+        if isinstance(value, str):
+            made = TableCell(valuetype="string", **more)
+            made.addElement(P(text=value))
+            return made
+        if isinstance(value, bool):
+            return TableCell(valuetype="boolean", booleanvalue=str(value).lower(), **more)
+        if isinstance(value, datetime.time):
+            return TableCell(valuetype="time", timevalue=value.strftime("PT%HH%MM%SS"), **more)
+        if isinstance(value, datetime.timedelta):
+            hours, seconds = divmod(int(value.total_seconds()), 3600)
+            length = f"PT{hours}H{seconds // 60}M{seconds % 60}S"
+            return TableCell(valuetype="time", timevalue=length, **more)
+        if isinstance(value, datetime.date):
+            return TableCell(valuetype="date", datevalue=value.isoformat(), **more)
+        return TableCell(valuetype="float", value=repr(value), **more)
+
+    made = OpenDocumentSpreadsheet()
+    for title, rows in sheets.items():
+        table = Table(name=title)
+        made.spreadsheet.addElement(table)
+        spans = merged if title == next(iter(sheets)) else ()
+        covered = {(r, c) for a, b, x, y in spans for r in range(a, b + 1) for c in range(x, y + 1)}
+        corner = {(a, x): (b - a + 1, y - x + 1) for a, b, x, y in spans}
+        for _, same in groupby(enumerate(rows), key=lambda pair: (repr(pair[1]), pair[0] * bool(spans))):
+            (r, row), *others = list(same)
+            line = TableRow(numberrowsrepeated=1 + len(others)) if others else TableRow()
+            table.addElement(line)
+            for _, equal in groupby(enumerate(row), key=lambda pair: (repr(pair[1]), pair[0] * bool(spans))):
+                (c, value), *more = list(equal)
+                repeated = {"numbercolumnsrepeated": 1 + len(more)} if more else {}
+                if (r, c) in corner:
+                    down, right = corner[r, c]
+                    repeated = {"numberrowsspanned": down, "numbercolumnsspanned": right}
+                elif (r, c) in covered:
+                    line.addElement(CoveredTableCell())
+                    continue
+                line.addElement(cell(value, **repeated))
+    made.save("book.ods")
+    return "book.ods"
+
+
+FORMATS = pytest.mark.parametrize("made", [xls, ods])
+
+
+@FORMATS
+def test_cells_of_the_other_formats_are_those_written(made: Any, workdir: Path) -> None:
+    day, moment = datetime.date(2024, 1, 31), datetime.datetime(2024, 1, 31, 12, 30)
+    rows = [
+        ["名字", "n", "x", "yes", "day", "moment", "time"],
+        ["甲", 1, 0.05, True, day, moment, datetime.time(6)],
+        [
+            "a b",
+            -(2**40),
+            1e-7,
+            False,
+            datetime.date(1999, 12, 31),
+            datetime.datetime(2024, 2, 1),
+            datetime.time(18, 30),
+        ],
+        [None] * 7,
+        ["x", 7, None, True, day, moment, datetime.time()],
+    ]
+    table = read_table(made({"Data": rows}), Settings())
+    assert table.lines is not None and table.lines.tolist() == [2, 3, 5]
+    assert [list(r.values()) for r in table.columns.to_pylist()] == [
+        ["甲", "1", "0.05", "True", "2024-01-31", "2024-01-31 12:30:00", "0.25"],
+        ["a b", str(-(2**40)), "1e-7", "False", "1999-12-31", "2024-02-01", repr(18.5 / 24)],
+        ["x", "7", "", "True", "2024-01-31", "2024-01-31 12:30:00", "0"],
+    ]
+    assert table.names == tuple(rows[0])
+
+
+@hypothesis_settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.lists(CELL, min_size=3, max_size=3), min_size=1, max_size=6), st.sampled_from([xls, ods]))
+def test_random_cells_of_the_other_formats(rows: list[list[Any]], made: Any) -> None:
+    path = made({"Data": [["name", "other", "third"], *rows]})
+    kept = [(i + 2, r) for i, r in enumerate(rows) if any(v is not None for v in r)]
+    if not kept:
+        with pytest.raises(DanluError, match="DL103"):
+            read_table(path, Settings())
+        return
+    table = read_table(path, Settings(), header=True)
+    assert table.lines is not None and table.lines.tolist() == [line for line, _ in kept]
+    for (_, row), found in zip(kept, table.columns.to_pylist(), strict=True):
+        for value, text in zip(row, found.values(), strict=True):
+            if value is None:
+                assert text == ""
+            elif isinstance(value, str):
+                assert text == value.strip()
+            else:
+                assert float(text) == float(value)
+
+
+@FORMATS
+def test_merged_cells_titles_and_sheets_of_the_other_formats(made: Any, workdir: Path) -> None:
+    rows = [["一月销售"], [], ["shop", "price", "sold"], ["m", 1, "u"], [None, 2, "v"], [None, 4, "u"], ["k", 3, "w"]]
+    path = made({"Data": rows, "其他": [["a", "b"], [5, 6]]}, [(3, 5, 0, 0)])
+    assert [list(r.values()) for r in read_table(path, Settings()).columns.to_pylist()] == [
+        ["m", "1", "u"],
+        ["m", "2", "v"],
+        ["m", "4", "u"],
+        ["k", "3", "w"],
+    ]
+    assert (said(path, "title"), said(path, "sheet"), said(path, "merged cells")) == ("一月销售", "Data", "filled")
+    assert read_table(f"{path}:其他", Settings(), header=True).columns.to_pylist() == [{"a": "5", "b": "6"}]
+    assert refused(f"{path}:其它").code == "DL143"
+
+
+@FORMATS
+def test_the_other_formats_train_as_xlsx_does(made: Any, workdir: Path) -> None:
+    rows = [["x", "colour", "label"], *([round(r[0], 6), "rg"[i % 2], r[1]] for i, r in enumerate(classed(60)))]
+    ours, theirs = opened(made({"Data": rows}), target="label"), opened(book(rows), target="label")
+    assert ours.schema == theirs.schema
+    for part in ("train", "val", "test"):
+        a, b = getattr(ours, part), getattr(theirs, part)
+        for i in range(len(a)):
+            assert all(np.array_equal(x, y) for x, y in zip(a[i], b[i], strict=True))
+    assert main(["train", made({"Data": rows}), "--target", "label", "--epochs", "1", "--run", "r"]) == 0
+    assert danlu.test("r", book(rows))["test/rows"] == 60
+
+
+@FORMATS
+def test_a_cut_file_of_the_other_formats_is_refused(made: Any, workdir: Path) -> None:
+    path = made({"Data": [["a", "b"], [1, 2]]})
+    Path(path).write_bytes(Path(path).read_bytes()[:700])
+    assert refused(path).code == "DL100"
+
+
+def test_durations_of_more_than_a_day_are_days(workdir: Path) -> None:
+    rows = [["name", "length"], ["a", datetime.timedelta(hours=36)], ["b", datetime.timedelta(minutes=90)]]
+    assert read_table(ods({"Data": rows}), Settings()).columns.column("length").to_pylist() == ["1.5", "0.0625"]
+
+
+_MANIFEST = "urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"
+_ERRORS = """<office:document-content office:version="1.3"
+ xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+ xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"
+ xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"
+ xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0">
+<office:body><office:spreadsheet><table:table table:name="Data">
+<table:table-row>
+ <table:table-cell office:value-type="string"><text:p>x</text:p></table:table-cell>
+ <table:table-cell office:value-type="string"><text:p>y</text:p></table:table-cell></table:table-row>
+<table:table-row>
+ <table:table-cell office:value-type="float" office:value="1"><text:p>1</text:p></table:table-cell>
+ <table:table-cell office:value-type="float" office:value="2"><text:p>2</text:p></table:table-cell></table:table-row>
+<table:table-row>
+ <table:table-cell office:value-type="float" office:value="0" calcext:value-type="error" table:formula="of:=1/0">
+  <text:p>#DIV/0!</text:p></table:table-cell>
+ <table:table-cell office:value-type="float" office:value="3"><text:p>3</text:p></table:table-cell></table:table-row>
+<table:table-row>
+ <table:table-cell/>
+ <table:table-cell office:value-type="string" office:string-value="" calcext:value-type="error"
+  table:formula="of:=NA()"><text:p>#N/A</text:p></table:table-cell></table:table-row>
+</table:table></office:spreadsheet></office:body></office:document-content>"""
+
+
+def test_error_cells_of_an_ods_file_are_named_though_they_hold_a_nought(workdir: Path) -> None:
+    """As LibreOffice writes them: a value of 0 or of no text, and the error in a mark of its own."""
+    with zipfile.ZipFile("errors.ods", "w") as file:
+        file.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        file.writestr("content.xml", re.sub(r">\s+<", "><", _ERRORS))
+        file.writestr("META-INF/manifest.xml", f"<m:manifest xmlns:m={_MANIFEST!r}/>")
+    with pytest.raises(DanluError) as caught:
+        read_table("errors.ods", Settings())
+    assert (caught.value.code, caught.value.where) == ("DL144", "errors.ods:3")
+    assert "A3" in caught.value.what and "#DIV/0!" in caught.value.what
+    table = read_table("errors.ods", Settings(on_bad="skip", bad_limit=1.0))
+    assert table.columns.to_pylist() == [{"x": "1", "y": "2"}]
+    assert [b.where for b in table.bad] == ["errors.ods:3", "errors.ods:4"]
+    assert "#N/A" in table.bad[1].why

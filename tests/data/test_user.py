@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 from collections import namedtuple
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,6 +116,26 @@ def test_samples_that_do_not_stack() -> None:
     assert text.code == "DL176"
     assert "'cat'" in text.what
     check_samples([0, 1], [(torch.zeros(2), 1), (torch.ones(2), 2)])
+
+
+def test_lists_of_labels_are_told_from_numbers_and_from_several_targets() -> None:
+    x = torch.zeros(2)
+    lists: list[tuple[Any, Any]] = [
+        (["a", "b"], ["c"]),
+        ([], ["a", "b"]),
+        (("a", "b"), ("b", "c")),
+        ({"a", "b"}, {"b"}),
+        ([3, 1], [2]),
+    ]
+    for first, second in lists:
+        error = code_of((x, first), (x, second))
+        assert error.code == "DL186" and error.where == ("[0]" if first else "[1]")
+        assert code_of({"x": x, "label": first}, {"x": x, "label": second}).code == "DL186"
+    assert "a, b" in code_of((x, ["a", "b"]), (x, [])).what
+    several: list[tuple[Any, Any]] = [([1, 2], [3, 4]), ((0.5, 1), (0.1, 0)), ([0.0, 1.0], [1.0, 1.0])]
+    for first, second in several:
+        check_samples([0, 1], [(x, first), (x, second)])
+    assert code_of((x, np.array([1, 2])), (x, np.array([1]))).code == "DL171"
 
 
 class Labelled(Dataset[int]):

@@ -177,9 +177,25 @@ def test_a_missing_value_interrupts_the_line() -> None:
     assert path.count("M") == 2
 
 
-def test_one_epoch_is_a_dot() -> None:
-    svg = read(curves(c.Curves((c.EpochPoint(1, 0.5, 0.6),))))
-    assert [len(re.findall("h0", p.attributes["d"])) for p in svg.all("path", "dots")] == [1, 1]
+def test_one_epoch_is_told_in_figures() -> None:
+    root = read(
+        curves(c.Curves((c.EpochPoint(1, 0.5, 0.6, 0.875, 120.0, 0.004, 3.0),), 1, ("accuracy", "准确率"), "%"))
+    )
+    assert root.all("svg") == []
+    said = [f.text() for f in root.all("dl")[0].all("dd")]
+    assert said[:5] == ["0.5000", "0.6000", "87.5\u202f%", "0.4\u202f%", "120"]
+
+
+def test_a_point_between_gaps_is_a_dot() -> None:
+    points = tuple(c.EpochPoint(e, None, None if e % 2 else 0.5) for e in range(1, 60))
+    svg = read(curves(c.Curves(points)))
+    assert [len(re.findall("h0", p.attributes["d"])) for p in svg.all("path", "dots")] == [29]
+
+
+def test_a_little_waiting_does_not_look_like_much() -> None:
+    points = tuple(c.EpochPoint(e, waiting=0.001 * e) for e in range(1, 4))
+    shown = {t.text() for t in read(curves(c.Curves(points))).all("text", "ty")}
+    assert {"0\u202f%", "10\u202f%"} <= shown
 
 
 def test_epochs_without_any_value_have_no_chart() -> None:

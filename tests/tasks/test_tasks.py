@@ -166,6 +166,22 @@ WRONG: list[tuple[str, str, Any, Any, Schema, Any]] = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("output", "target", "line"),
+    [
+        (Z, {"k": LONG}, "return x, y['k'] "),
+        (Z, (LONG,), "return x, y[0] "),
+        (Z, {"k": LONG, "m": Z}, "return {'k': …, 'm': …} "),
+        (Z, [LONG, LONG], "return {'y0': …, 'y1': …} "),
+        ((Z, Z), LONG, "loss={'a': 'CrossEntropyLoss'"),
+    ],
+)
+def test_one_output_for_each_target_is_what_the_error_asks_for(output: Any, target: Any, line: str) -> None:
+    with pytest.raises(DanluError) as error:
+        checked("classification", output, target, CLASSES)
+    assert error.value.code == "DL200" and line in error.value.fix
+
+
 @pytest.mark.parametrize(("code", "task", "output", "target", "schema", "loss"), WRONG)
 def test_what_does_not_fit_is_named(code: str, task: str, output: Any, target: Any, schema: Schema, loss: Any) -> None:
     with pytest.raises(DanluError) as error:

@@ -63,11 +63,10 @@ def load_data(
         opened = _open_path(located(data), test, val, settings, layout=layout, own_model=own_model, asks=asks)
         choices = (*splits, *opened.choices, *_no_effect(settings, opened.schema))
         return replace(opened, path=(source or str(data)) if named else None, choices=choices)
-    if not own_model:  # a user's own model gets the Dataset itself, item by item
-        data, test, val = (_as_table(d) if is_hub_table(d) else d for d in (data, test, val))
+    as_rows = is_hub_table(data) and not own_model  # a user's own model gets the Dataset itself, item by item
     if is_array(data) and not isinstance(data, list):
         raise DanluError("DL167", where="data")
-    name = _name(source, data)
+    name = "table" if as_rows else _name(source, data)
     loader: dict[str, Any] = {}
     if isinstance(data, DataLoader):
         data, loader = take_over(data)
@@ -80,7 +79,7 @@ def load_data(
     brought = {name for each in (loader, *held_out.values()) for name in each}
     if _all_rows(data, test, val) and not brought & {"collate_fn", "sampler", "batch_sampler"}:
         opened = _open_rows(data, test, val, settings, name=name, own_model=own_model)
-    elif is_table(data) and "collate_fn" not in brought:  # rows as dicts that the user's own code makes into batches
+    elif (as_rows or is_table(data)) and "collate_fn" not in brought:  # with one they are the user's own samples
         opened = _open_table(data, test, val, settings, layout=layout, asks=asks)
     else:
         train, test, val = (_as_dataset(d, name) for d in (data, test, val))
@@ -198,22 +197,10 @@ def _called(data: Any, test: Any, val: Any) -> tuple[tuple[Any, str], ...]:
 # ---- paths
 
 
-def _as_table(dataset: Any) -> Any:
-    from danlu.data.objects import from_object
-
-    return from_object(dataset)
-
-
 def _open_table(data: Any, test: Any, val: Any, settings: Settings, *, layout: Layout, asks: Asks) -> Data:
-    """Rows of a table; or its images, where a column holds those."""
-    from danlu.data.pictures import has_heads, image_column, open_pictures
-    from danlu.data.table import read_table
     from danlu.data.tables import open_tables
 
-    table = read_table(data, settings)
-    if image_column(table.columns) is not None and not has_heads(table, settings):
-        return open_pictures(table, test, val, settings)
-    return open_tables(table, test, val, settings, layout=layout, split=split, asks=asks)
+    return open_tables(data, test, val, settings, layout=layout, split=split, asks=asks)
 
 
 def _open_path(

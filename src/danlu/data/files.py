@@ -9,6 +9,7 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from danlu.data.arrays import check_limit, split_choice
 from danlu.data.columns import Columns
-from danlu.data.images import Header, ImageFiles, StoredImage, decode, decode_all, opened, read_header, threaded
+from danlu.data.images import Header, ImageFiles, decode, decode_all, opened, read_header, threaded
 from danlu.data.prepare import byte_statistics, prepare
 from danlu.data.split import TEST_SHARE, VAL_SHARE, split
 from danlu.data.user import spread
@@ -38,7 +39,7 @@ MEMORY_SHARE = 0.25  # of the free memory that decoded images may take
 class Files:
     """A part's image files, and the class of each."""
 
-    paths: tuple[str | StoredImage, ...]  # texts: a Path for each of 100,000 files would take a second to make
+    paths: tuple[str, ...]  # texts: a Path for each of 100,000 files would take a second to make
     classes: tuple[str, ...]
 
     def take(self, rows: Tensor) -> Files:
@@ -60,7 +61,7 @@ class Opened:
 class PathNames:
     """Row number to path; a class, so that it travels to worker processes."""
 
-    paths: tuple[str | StoredImage, ...]
+    paths: tuple[str, ...]
 
     def __call__(self, row: int) -> str:
         return str(self.paths[row])
@@ -113,7 +114,7 @@ def decode_parts(
     return decoded, []
 
 
-def _refuse_unopened(paths: Sequence[str | StoredImage], shape: tuple[int, ...], settings: Settings) -> None:
+def _refuse_unopened(paths: Sequence[str], shape: tuple[int, ...], settings: Settings) -> None:
     """Files that are no images are told before training; one whose header is sound but not its pixels, when read."""
     for path, header in zip(paths, threaded(read_header, paths), strict=True):
         if header is None:
@@ -210,8 +211,11 @@ def _with_split(given: Mapping[str, Files], settings: Settings) -> tuple[dict[st
     return parts, [split_choice(*(len(r) for r in rows), stratified=True)]
 
 
-def file_content(paths: tuple[str | StoredImage, ...]) -> Tensor:
-    """Equal numbers for files of equal bytes (N,) int64; only files of equal size are read."""
+def file_content(paths: Sequence[Any]) -> Tensor:
+    """Equal numbers for files of equal bytes (N,) int64; only files of equal size are read.
+
+    ``paths`` are paths, or images inside a table: see ``stored.StoredImage``.
+    """
     sizes = [_size(p) for p in paths]
     often = {size for size, count in Counter(sizes).items() if count > 1}
     shared = [i for i, size in enumerate(sizes) if size in often]
@@ -220,14 +224,14 @@ def file_content(paths: tuple[str | StoredImage, ...]) -> Tensor:
     return torch.tensor([numbers.setdefault((s, digests.get(i)), len(numbers)) for i, s in enumerate(sizes)])
 
 
-def _size(path: str | StoredImage) -> int:
+def _size(path: Any) -> int:
     try:
-        return len(path.read_bytes()) if isinstance(path, StoredImage) else os.stat(path).st_size
+        return int(os.stat(path).st_size if isinstance(path, (str, Path)) else path.length())
     except OSError:  # a broken link; decoding will name it
         return -1
 
 
-def digest(path: str | StoredImage) -> Any:
+def digest(path: Any) -> Any:
     """The same for files of equal bytes, and only for them."""
     try:
         with opened(path) as file:

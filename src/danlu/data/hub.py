@@ -98,6 +98,11 @@ def saved_parts(folder: Path) -> tuple[Parts, list[Choice]]:
     return by_part({str(n): folder / str(n) for n in names}, str(folder))
 
 
+def saved_test(folder: Path) -> Path:
+    """Of a saved ``DatasetDict`` its test split, else its first, for answers: whether it has labels is all the same."""
+    return next((p for p in (folder / "test", *sorted(folder.iterdir())) if is_saved(p)), folder)
+
+
 def is_saved(folder: Path) -> bool:
     """Whether ``Dataset.save_to_disk`` wrote this folder."""
     return (folder / "state.json").is_file() and (folder / "dataset_info.json").is_file()

@@ -22,6 +22,7 @@ from danlu.data.images import decode, decode_all, read_header, threaded
 from danlu.data.mixed import image_inputs
 from danlu.data.prepare import byte_statistics
 from danlu.data.split import content_of
+from danlu.data.stored import StoredImage
 from danlu.data.table import Table
 from danlu.data.user import spread
 from danlu.errors import DanluError
@@ -35,7 +36,7 @@ class Pictures:
     """The images of a table's rows without a fault: ``sources`` a column, and its pixels where they are in memory."""
 
     shape: tuple[int, ...]  # (C, H, W), the same for every column: one trunk sees them all
-    sources: tuple[tuple[Any, ...], ...]  # paths or Pillow images
+    sources: tuple[tuple[Any, ...], ...]  # paths, images inside the table, or Pillow images
     pixels: tuple[Tensor, ...] | None  # (N, C, H, W) uint8
     max_pixels: int
 
@@ -56,8 +57,7 @@ def open_pictures(
     if shape is None:
         shape, choices = image_shape(tuple(source for column in columns for source in column), settings)
     size, room = len(names) * len(kept) * math.prod(shape), int(psutil.virtual_memory().available * MEMORY_SHARE)
-    given = any(not isinstance(column[0], Path) for column in columns)
-    if (settings.cache == "off" or size > room) and not given:
+    if (settings.cache == "off" or size > room) and _in_files(columns):
         off = settings.cache == "off"
         why = say("data.cache.off") if off else say("data.cache.large", size=gigabytes(size), room=gigabytes(room))
         choices.append(Choice("cache", "off", why))
@@ -71,6 +71,11 @@ def open_pictures(
         columns = [[column[i] for i in good] for column in columns]
         pixels = None if pixels is None else tuple(x[good] for x in pixels)
     return cells, Pictures(shape, tuple(map(tuple, columns)), pixels, settings.max_pixels), choices
+
+
+def _in_files(columns: Sequence[Sequence[Any]]) -> bool:
+    """Whether each image can be read again whenever it is needed; one given as an object lies in memory already."""
+    return all(isinstance(source, Path | StoredImage) for column in columns for source in column)
 
 
 def decode_columns(
@@ -124,10 +129,9 @@ def _without(cells: Cells, table: Table, wrong: dict[int, str]) -> Cells:
 
 def content(pictures: Pictures) -> Tensor:
     """Equal numbers (N,) for rows of equal images, the same whether they are in memory or not."""
-    first = pictures.sources[0]
-    if isinstance(first[0], Path):
-        flat = file_content(tuple(path for column in pictures.sources for path in column))
-        return content_of(*flat.split(len(first)))
+    if _in_files(pictures.sources):
+        flat = file_content([source for column in pictures.sources for source in column])
+        return content_of(*flat.split(len(pictures.sources[0])))
     assert pictures.pixels is not None  # images given as objects are always decoded
     return content_of(*pictures.pixels)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -45,30 +44,6 @@ class Header:
     turned: bool = field(default=False, compare=False)  # stored with its sides exchanged
     mode: str = field(default="", compare=False)
     format: str = field(default="", compare=False)
-
-
-@dataclass(frozen=True)
-class StoredImage:
-    """An image file inside a table's column of structs {bytes, path}; it opens and reads like a path."""
-
-    column: Any  # a pyarrow StructArray
-    row: int
-    place: Callable[[int], str]  # row -> what to call it
-
-    def __str__(self) -> str:
-        return self.place(self.row)
-
-    def read_bytes(self) -> bytes:
-        """The file's bytes, from the table or from the path that stands there. OSError where there are none."""
-        cell = self.column[self.row].as_py() or {}
-        if cell.get("bytes") is not None:
-            return bytes(cell["bytes"])
-        if not cell.get("path"):
-            raise OSError(say("data.image.zero_bytes"))
-        return Path(cell["path"]).read_bytes()
-
-    def open(self, mode: str = "rb") -> io.BytesIO:
-        return io.BytesIO(self.read_bytes())
 
 
 def is_image(path: Path) -> bool:
@@ -125,7 +100,7 @@ def opened(source: Any) -> Any:
     """An image file open for reading: of a path, an image in a table, or a file that is open."""
     if hasattr(source, "read"):
         return nullcontext(source)
-    return source.open() if isinstance(source, StoredImage) else open(source, "rb")
+    return source.open("rb") if hasattr(source, "open") else open(source, "rb")
 
 
 def check_size(image: PilImage, max_pixels: int, where: str) -> None:
@@ -148,14 +123,24 @@ def _decode(image: PilImage, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _problem(source: Any, error: Exception) -> str:
-    if isinstance(source, (str, Path)) and os.path.isfile(source):
-        if os.path.getsize(source) == 0:
-            return say("data.image.zero_bytes")
-        if type(error).__name__ == "UnidentifiedImageError":
-            return say("data.image.unknown")
+    length = _length(source)
+    if length == 0:
+        return say("data.image.zero_bytes")
+    if length is not None and type(error).__name__ == "UnidentifiedImageError":  # which says the memory's address
+        return say("data.image.unknown")
     if "truncated" in str(error) or "broken data stream" in str(error):  # Pillow says it in English only
         return say("data.image.truncated")
     return reason(error)
+
+
+def _length(source: Any) -> int | None:
+    """Bytes of a file, or of one in a table; None for what is none, or is not there."""
+    try:
+        if hasattr(source, "length"):
+            return int(source.length())
+        return os.path.getsize(source) if os.path.isfile(source) else None
+    except (OSError, TypeError):
+        return None
 
 
 def to_plain(image: PilImage, mode: str) -> PilImage:
@@ -196,9 +181,7 @@ def threaded(work: Callable[[T], S], items: Sequence[T]) -> list[S]:
         return [found for part in pool.map(lambda some: [work(one) for one in some], parts) for found in part]
 
 
-def decode_all(
-    paths: Sequence[str | Path | StoredImage], shape: tuple[int, ...], max_pixels: int
-) -> tuple[Tensor, dict[int, DanluError]]:
+def decode_all(paths: Sequence[Any], shape: tuple[int, ...], max_pixels: int) -> tuple[Tensor, dict[int, DanluError]]:
     """All images as one tensor (N, C, H, W) of bytes, and what went wrong by row; such rows are black."""
     out = torch.zeros((len(paths), *shape), dtype=torch.uint8)
     pixels = out.numpy()
@@ -219,7 +202,7 @@ class ImageFiles(Dataset[tuple[Tensor, Tensor]]):
 
     def __init__(
         self,
-        paths: Sequence[str | Path | StoredImage],
+        paths: Sequence[str | Path],
         labels: Tensor,
         shape: tuple[int, ...],
         prepare: Callable[[tuple[Tensor, ...]], tuple[Any, ...]],

@@ -32,7 +32,7 @@ def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName
     ignored = named_columns(settings.ignore, table, profiles, "--ignore")
     asked = named_columns(settings.target, table, profiles, "--target")
     images = image_columns(table, profiles, (*ignored, *asked))
-    targets, why_target = _find_target(table, settings, profiles, (*ignored, *images))
+    targets, why_target = find_target(table, settings, profiles, (*ignored, *images))
     try:
         task, why_task, target_fields = decide_task(columns, profiles, targets, why_target, settings, table.path)
     except DanluError as error:
@@ -70,16 +70,6 @@ def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName
         ),
     ]
     return tuple(fields.values()), task, tuple(choices)
-
-
-def infer_target(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName, tuple[Choice, ...]]:
-    """The target's fields and the task alone, for rows whose input is no column of the table."""
-    columns = {name: flat(table.columns.column(name)) for name in table.names}
-    profiles = table.profiles
-    ignored = named_columns(settings.ignore, table, profiles, "--ignore")
-    targets, why = _find_target(table, settings, profiles, ignored)
-    task, why_task, fields = decide_task(columns, profiles, targets, why, settings, table.path)
-    return tuple(fields.values()), task, (Choice("target", ", ".join(targets), why), Choice("task", task, why_task))
 
 
 def _odd_label(error: DanluError, table: Table, column: pa.Array) -> DanluError | None:
@@ -156,9 +146,10 @@ def given_order(fields: Sequence[Field], table: Table, settings: Settings) -> tu
     return given if len(columns) > 1 and given != columns else ()
 
 
-def _find_target(
+def find_target(
     table: Table, settings: Settings, profiles: dict[str, Profile], ignored: Sequence[str]
 ) -> tuple[tuple[str, ...], str]:
+    """The columns to be predicted, none of them ``ignored``, and why; DL111 where nothing tells which."""
     if settings.target is not None:
         return named_columns(settings.target, table, profiles, "--target"), say("table.target.given")
     free = [name for name in profiles if name not in ignored]

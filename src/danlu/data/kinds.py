@@ -153,14 +153,28 @@ def unpacked(data: Any, test: Any, val: Any) -> tuple[Any, Any, Any]:
         )
     if not isinstance(data, tuple) or is_rows(data):
         return data, test, val
+    _refuse_named_targets(data)
     if len(data) == 2 and is_table(data[0]) and (_is_target(data[1]) or _other_columns(*data)):
         return _joined(*data), _joined_or_as_is(test), _joined_or_as_is(val)
     if len(data) not in (2, 3) or not all(map(is_source, data)):
-        kinds = ", ".join(type(v).__name__ for v in data)
+        kinds = ", ".join(type(v).__name__ for v in data[:4]) + (", …" if len(data) > 4 else "")
         raise DanluError("DL174", where="data", type=f"tuple ({kinds})")
     if test is not None or (val is not None and len(data) == 3):
         raise DanluError("DL175", where="data", n=len(data))
     return (data[0], data[1], val) if len(data) == 2 else (data[0], data[2], data[1])
+
+
+def _refuse_named_targets(data: tuple[Any, ...]) -> None:
+    """DL187 for ``(x, {"a": …})``: arrays with several targets, or one sample where all of them are asked for."""
+    if len(data) != 2 or not is_array(data[0]) or not isinstance(data[1], Mapping) or not data[1]:
+        return
+    x, y = data
+    line = "[(x, y)]"
+    if all(is_array(v) and np.ndim(v) and len(v) == len(x) for v in y.values()):
+        line = f"(x, y[{next(iter(y))!r}])"
+        if len(y) > 1:
+            line = "[(a, dict(zip(y, b))) for a, *b in zip(x, *y.values())]"
+    raise DanluError("DL187", where="data", names=", ".join(map(str, y)), line=f"data={line}")
 
 
 def _column_names(table: Any) -> list[str]:

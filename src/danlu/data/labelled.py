@@ -54,10 +54,7 @@ def open_labelled(schema: Schema, data: Any, settings: Settings) -> Labelled:
     if schema.origin == "table" and not (schema.layout == "image" and _is_image_folder(data)):
         return _table(schema, data, settings)
     if schema.origin != "dataset" and (is_table(data) or is_hub_table(data) or _is_table_file(data)):
-        from danlu.data.pictures import labelled_pictures
-        from danlu.data.table import read_table
-
-        return Labelled(*labelled_pictures(schema, read_table(data, settings), settings))
+        return _images(schema, data, settings)
     if isinstance(data, Path):
         if not data.is_dir() or schema.inputs[0].kind != "image":
             raise DanluError("DL174", where=str(data), type=data.suffix or "folder")
@@ -100,6 +97,20 @@ def _table(schema: Schema, source: Any, settings: Settings) -> Labelled:
     table = table_of(schema, source, settings)
     rows, bad = labelled_rows(schema, table, "test", settings)
     return Labelled(rows, tuple(bad), note=unseen_categories(schema, table))
+
+
+def _images(schema: Schema, source: Any, settings: Settings) -> Labelled:
+    """The rows of a table for a model of one image that was not trained on one; DL174 where it has none to give."""
+    from danlu.data.as_table import as_table
+    from danlu.data.table import read_table
+    from danlu.data.tables import labelled_rows
+
+    table = read_table(source, settings)
+    found = as_table(schema, table, settings)
+    if found is None:
+        raise DanluError("DL174", where=table.path or "data", type="table")
+    rows, bad = labelled_rows(found, table, "test", settings)
+    return Labelled(rows, tuple(bad))
 
 
 def _is_image_folder(data: Any) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,10 @@ import pyarrow as pa
 
 from danlu.data import arrow
 from danlu.data.cells import flat, is_text, to_labels
-from danlu.data.images import StoredImage, is_image
+from danlu.data.images import is_image
 from danlu.data.profile import Profile
+from danlu.data.stored import StoredImage
 from danlu.data.table import Table
-from danlu.data.typed import holds_images
 from danlu.data.user import spread
 from danlu.errors import DanluError, nearest
 from danlu.messages import say
@@ -56,7 +55,6 @@ def image_columns(table: Table, profiles: Mapping[str, Profile], left_out: Seque
     names. DL133 for addresses on a network, DL135 where no file is found, both only if no other column has images.
     """
     found: dict[str, str] = {name: say("pictures.objects") for name in table.images if name not in left_out}
-    found |= {n: say("pictures.stored") for n in table.names if n not in left_out and holds_images(table.columns, n)}
     failed: list[DanluError] = []
     for name in table.names:
         if name in left_out or name in found:
@@ -241,8 +239,6 @@ def image_paths(table: Table, name: str) -> tuple[list[Any], dict[int, str]]:
     if name in table.images:
         given = [_as_picture(v) for v in table.images[name]]
         return given, {i: say("pictures.empty", column=name) for i, v in enumerate(given) if v is None}
-    if holds_images(table.columns, name):
-        return list(stored_images(table, name)), {}
     cells, present = texts(table, name)
     if present and sum(bool(_URL.match(c)) for c in present) > 0.5 * len(present):
         raise _address(table, name, present[0])
@@ -263,16 +259,12 @@ def image_paths(table: Table, name: str) -> tuple[list[Any], dict[int, str]]:
     return paths, wrong
 
 
-def stored_images(table: Table, name: str) -> tuple[StoredImage, ...]:
-    """The images of a column of image files, each with its row's name."""
-    places = replace(table, columns=pa.table({}))
-    column = flat(table.columns.column(name))
-    return tuple(StoredImage(column, row, partial(Table.name, places)) for row in range(len(table)))
-
-
 def _as_picture(value: Any) -> Any:
-    """A cell that is an image: Pillow's as it is, an array (H, W[, C]) or (C, H, W) as Pillow's, a text as a path."""
-    if value is None or hasattr(value, "getbands"):
+    """A cell as an image: Pillow's and the table's own as they are, a text as a path, an array as Pillow's.
+
+    Arrays are (H, W[, C]) or (C, H, W).
+    """
+    if value is None or isinstance(value, StoredImage) or hasattr(value, "getbands"):
         return value
     if isinstance(value, str | Path):
         return Path(value)

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from danlu.data.foreign import is_hub_table
+from danlu.data.stored import image_columns, names_of, stored_images
 from danlu.errors import DanluError
 
 
@@ -60,29 +61,70 @@ def _module(source: Any) -> str:
 
 def _from_hub(dataset: Any) -> pa.Table:
     """The rows it has after select, filter and shuffle, of the columns that its format leaves."""
-    names = [n for n in dataset.column_names if n in (dataset.format["columns"] or dataset.column_names)]
+    names = _hub_names(dataset)
     arrow = dataset.with_format("arrow", columns=names)
     table = _gathered(dataset, arrow, names)
     table = arrow[:].select(names) if table is None else table
     return table.replace_schema_metadata(dataset.features.arrow_schema.metadata)
 
 
+def _hub_names(dataset: Any) -> list[str]:
+    """The columns that its format leaves."""
+    return [n for n in dataset.column_names if n in (dataset.format["columns"] or dataset.column_names)]
+
+
 def _gathered(dataset: Any, arrow: Any, names: list[str]) -> pa.Table | None:
     """All rows in one gather where an order lies over them, which ``datasets`` itself follows a thousand times slower.
 
-    That order is a private attribute: None where it is not as known, or where a few rows are not those that the
-    dataset gives.
+    None where there is no order that is sure.
+    """
+    known = _ordered(dataset, arrow, names)
+    if known is None:
+        return None
+    try:
+        return known[0].take(known[1])
+    except pa.ArrowException:  # more text than one array holds
+        return None
+
+
+def _ordered(dataset: Any, arrow: Any, names: list[str]) -> tuple[pa.Table, pa.Array] | None:
+    """The rows as they are stored, and which of them the dataset has in which order; None without such an order.
+
+    It is a private attribute: None too where it is not as known, or where a few rows are not those that the dataset
+    gives.
     """
     order, whole = getattr(dataset, "_indices", None), getattr(dataset.data, "table", None)
     if order is None or not isinstance(whole, pa.Table) or len(order) != len(dataset):
         return None
+    whole, rows = whole.select(names), order.column(0)
+    looked = sorted({0, len(rows) // 2, len(rows) - 1}) if len(rows) else []
+    same = all(arrow[i].select(names).to_pylist() == whole.slice(rows[i].as_py(), 1).to_pylist() for i in looked)
+    return (whole, rows) if same else None
+
+
+def _hub_apart(dataset: Any) -> tuple[Any, dict[str, list[Any]]]:
+    """A dataset with an order over its rows: its images stay where they lie, only the other columns are gathered."""
+    names = _hub_names(dataset)
+    arrow = dataset.with_format("arrow", columns=names)
+    known = _ordered(dataset, arrow, names)
+    if known is None:
+        return dataset, {}
+    whole, order = known
+    metadata = dataset.features.arrow_schema.metadata
+    held = image_columns(whole.slice(0, 0).replace_schema_metadata(metadata))
+    if not held:
+        return dataset, {}
+    rows = order.to_pylist()
+    images: dict[str, list[Any]] = {}
+    for name in held:
+        stored = stored_images(whole.column(name), name)
+        images[name] = [stored[row] for row in rows]
     try:
-        found = whole.select(names).take(order.column(0))
+        rest = whole.drop_columns(held).take(order)
     except pa.ArrowException:  # more text than one array holds
-        return None
-    looked = sorted({0, len(found) // 2, len(found) - 1}) if len(found) else []
-    same = all(arrow[i].select(names).to_pylist() == found.slice(i, 1).to_pylist() for i in looked)
-    return found if same else None
+        return dataset, {}
+    columns = [rest.column(n) if n not in images else names_of(images[n]) for n in names]
+    return pa.table(columns, names=names, metadata=metadata), images
 
 
 def _is_nested(source: Mapping[str, Any]) -> bool:
@@ -92,6 +134,8 @@ def _is_nested(source: Mapping[str, Any]) -> bool:
 
 def apart(source: Any) -> tuple[Any, dict[str, list[Any]]]:
     """Rows and columns without the images among their cells, which arrow cannot hold; and those, a list a column."""
+    if is_hub_table(source):
+        return _hub_apart(source)
     if isinstance(source, list | tuple) and source and all(isinstance(r, Mapping) for r in source):
         names = [
             n for n in dict.fromkeys(n for row in source for n in row) if any(is_picture(r.get(n)) for r in source)

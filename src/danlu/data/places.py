@@ -122,6 +122,12 @@ def contents(files: Iterable[str | Path]) -> str:
     return ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(4))
 
 
+def is_table_file(path: Path) -> bool:
+    """A file of a table by its name, or a folder of one that Hugging Face saved."""
+    file, _ = split_sheet(path)
+    return (path / "state.json").is_file() or (file.is_file() and bool(_table_suffix(file)))
+
+
 # ---- folders of tables
 
 

@@ -18,7 +18,7 @@ from danlu.data.images import is_image, threaded
 from danlu.data.inputs import as_tensor
 from danlu.data.kinds import is_table
 from danlu.data.paths import resolved
-from danlu.data.places import existing, table_files
+from danlu.data.places import existing, is_table_file, table_files
 from danlu.data.prepare import prepare
 from danlu.data.rawitems import Item, as_bad, expanded, find_items
 from danlu.data.seeded import uneven
@@ -69,16 +69,32 @@ def raw_batches(
         inputs = inputs[0]  # one word of a command line
         if is_reference(inputs):
             return raw_batches(schema, inputs, batch_size=batch_size, max_pixels=max_pixels)
+    if isinstance(inputs, (str, Path)) and (Path(inputs).expanduser() / "dataset_dict.json").is_file():
+        from danlu.data.hub import saved_test
+
+        inputs = saved_test(Path(inputs).expanduser())
     if is_hub_dict(inputs):
         inputs = next(inputs[name] for name in ("test", *inputs) if name in inputs)
     if schema.origin == "table" and not (schema.layout == "image" and _are_images(inputs)):
         return _tables(schema, inputs, batch_size, max_pixels)
     if schema.origin == "dataset":
         return _samples(schema, inputs, batch_size, collate)
+    if schema.inputs[0].kind == "image" and _is_table(inputs):  # the model was trained on no table
+        from danlu.data.as_table import images_of
+
+        if (found := images_of(schema, inputs)) is not None:
+            return _tables(*found, batch_size, max_pixels)
     return _items(schema, inputs, batch_size, max_pixels)
 
 
 # ---- tables
+
+
+def _is_table(inputs: Any) -> bool:
+    """Whether rows of a table are given, be it by the name of their file."""
+    if isinstance(inputs, (str, Path)):
+        return is_table_file(Path(inputs).expanduser())
+    return is_hub_table(inputs) or is_table(inputs)
 
 
 def _are_images(inputs: Any) -> bool:
@@ -189,7 +205,7 @@ def _are_paths(values: Sequence[Any]) -> bool:
 def _items(schema: Schema, inputs: Any, batch_size: int, max_pixels: int) -> Iterator[RawBatch]:
     """Rows of files, images and arrays: a stretch of ``batch_size`` is decoded by threads, then prepared."""
     ready = prepare(schema)
-    found = find_items(schema, _pictures(inputs), max_pixels, alone=True)
+    found = find_items(schema, inputs, max_pixels, alone=True)
     rows = (row for item in found for row in (item.pieces(batch_size) if isinstance(item, Item) else [item]))
     while stretch := _stretch(rows, batch_size):
         made = threaded(_made, stretch) if len(stretch) > 1 else [_made(stretch[0])]
@@ -198,21 +214,6 @@ def _items(schema: Schema, inputs: Any, batch_size: int, max_pixels: int) -> Ite
         keys = tuple(k for keys, _ in good for k in keys)
         tensors = tuple(torch.cat(parts) for parts in zip(*(t for _, t in good)))
         yield RawBatch(keys, (tensors if ready is None else ready(tensors)) if keys else None, bad)
-
-
-def _pictures(inputs: Any) -> Any:
-    """The images of a table that holds some, or of such files; anything else as it is."""
-    folder = Path(inputs) if isinstance(inputs, (str, Path)) else None
-    stored = folder is not None and ((folder / "state.json").is_file() or folder.suffix in (".parquet", ".arrow"))
-    if not (stored or is_hub_table(inputs) or is_table(inputs)):
-        return inputs
-    from danlu.data.locate import stored_images
-    from danlu.data.pictures import image_column
-    from danlu.data.table import read_table
-
-    table = read_table(inputs, Settings())
-    name = image_column(table.columns)
-    return inputs if name is None else list(stored_images(table, name))
 
 
 def _stretch(rows: Iterator[Item | Bad], size: int) -> list[Item | Bad]:
@@ -254,7 +255,7 @@ def _samples(schema: Schema, inputs: Any, batch_size: int, collate: Collate) -> 
             piece = tuple(t[start : start + batch_size] for t in tensors)
             yield RawBatch(tuple(f"row {start + i}" for i in range(len(piece[0]))), piece)
         return
-    rows = _dataset_rows(inputs)
+    rows = _dataset_rows([inputs] if _is_sample(schema, inputs) else inputs)
     while stretch := list(itertools.islice(rows, batch_size)):
         good = [(k, v) for k, v in stretch if not isinstance(v, Bad)]
         bad = tuple(v for _, v in stretch if isinstance(v, Bad))
@@ -286,6 +287,15 @@ def _array_file(path: Path) -> Any:
 
 def _is_tensor(value: Any) -> bool:
     return isinstance(value, (Tensor, np.ndarray))
+
+
+def _is_sample(schema: Schema, value: Any) -> bool:
+    """Whether a tuple is one sample with its target, as ``dataset[0]`` gives it, and not several inputs."""
+    shapes = [f.shape for f in schema.inputs]
+    if not isinstance(value, tuple) or len(value) != len(shapes) + 1 or not all(map(_is_tensor, value[:-1])):
+        return False
+    last = tuple(value[-1].shape) if _is_tensor(value[-1]) else None
+    return [tuple(v.shape) for v in value[:-1]] == shapes and last != shapes[-1]
 
 
 def _dataset_rows(inputs: Any) -> Iterator[tuple[str, Any]]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from danlu.data.idx import find_pairs, is_idx, read_idx
-from danlu.data.images import StoredImage, decode, is_image
+from danlu.data.images import decode, is_image
 from danlu.data.inputs import as_tensor, encode_input
 from danlu.data.places import contents, existing
 from danlu.data.user import parts_of
@@ -83,9 +83,6 @@ def find_items(schema: Schema, inputs: Any, max_pixels: int, *, alone: bool) -> 
             return
         for path in files:
             yield from _file_items(schema, path, max_pixels)
-    elif isinstance(inputs, list) and inputs and isinstance(inputs[0], StoredImage):
-        for image in inputs:
-            yield _image_item(field, image, str(image), max_pixels)
     elif hasattr(inputs, "getbands"):  # a Pillow image
         yield _image_item(field, inputs, "image", max_pixels)
     elif isinstance(inputs, tuple) and len(inputs) == len(schema.inputs) > 1:

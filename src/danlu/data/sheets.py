@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from danlu.data.cells import canonical
+from danlu.data.opendocument import More, read_more
 from danlu.data.places import split_sheet
 from danlu.errors import DanluError, did_you_mean, nearest
 from danlu.lookup import optional
@@ -51,14 +52,15 @@ def read_sheet(raw: bytes, path: str) -> Sheet:
         book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(raw))
         sheet, choices = _choose(book, wanted, path)
         rows: list[list[Any]] = sheet.to_python(skip_empty_area=False)
-        merged = sheet.merged_cell_ranges or []
+        more = read_more(raw, sheet.name)
+        merged = sheet.merged_cell_ranges or more.merged
     except DanluError:
         raise
     except Exception as error:  # each format has its own errors
         raise DanluError("DL100", where=path, reason=f"{type(error).__name__}: {error}".splitlines()[0]) from error
     if not rows:
         raise DanluError("DL102", where=path)
-    errors = _error_cells(raw, sheet.name)
+    errors = _error_cells(raw, sheet.name) | _put_in(rows, more)
     top, said = _begin(rows, {at for at, _ in errors.items()})
     choices += said
     wrong = {r for r, _ in errors}
@@ -88,6 +90,21 @@ def _choose(book: Any, wanted: str | None, path: str) -> tuple[Any, list[Choice]
         return sheet, []
     line = f"{Path(path).name}:{others[-1]}"
     return sheet, [Choice("sheet", sheet.name, say("sheet.first", others=", ".join(others), line=line))]
+
+
+def _put_in(rows: list[list[Any]], more: More) -> dict[tuple[int, int], str]:
+    """Durations as such and error cells empty, as the reader gives them of other formats; those errors."""
+    values: dict[tuple[int, int], Any] = {**more.durations, **dict.fromkeys(more.errors, _EMPTY)}
+    if not values:
+        return {}
+    height, width = (max(place[k] for place in values) + 1 for k in (0, 1))  # the reader ends before empty ones
+    rows += [[] for _ in range(height - len(rows))]
+    width = max(width, *map(len, rows))
+    for row in rows:
+        row += [_EMPTY] * (width - len(row))
+    for (r, c), value in values.items():
+        rows[r][c] = value
+    return more.errors
 
 
 def _begin(rows: Sequence[Sequence[Any]], wrong: set[tuple[int, int]]) -> tuple[int, list[Choice]]:
@@ -183,7 +200,7 @@ def _letter(column: int) -> str:
 
 
 def _error_cells(raw: bytes, name: str) -> dict[tuple[int, int], str]:
-    """``{(row, column): "#N/A"}`` from 0 of an .xlsx file's sheet; nothing of the other formats, which hide them."""
+    """``{(row, column): "#N/A"}`` from 0 of an .xlsx file's sheet; nothing of the other formats."""
     if not zipfile.is_zipfile(io.BytesIO(raw)):
         return {}
     with zipfile.ZipFile(io.BytesIO(raw)) as file:

@@ -16,6 +16,7 @@ from danlu.data.columns import most_bad
 from danlu.data.hub import is_saved
 from danlu.data.objects import apart, from_object
 from danlu.data.places import has_pattern, is_paths, located, table_files
+from danlu.data.stored import taken_out
 from danlu.data.tablefile import Table, read_file
 from danlu.data.typed import plain
 from danlu.errors import DanluError
@@ -53,13 +54,14 @@ def _files_of(source: Any) -> Path | tuple[Path, ...]:
 
 
 def _checked(table: Table, settings: Settings) -> Table:
-    """In plain types; DL102 without rows, DL108 for two columns of one name."""
-    table = replace(table, columns=plain(table.columns))
+    """In plain types, images beside the columns; DL102 without rows, DL108 for two columns of one name."""
     if not len(table):
         raise DanluError("DL102", where=table.path)
     twice = [name for name, count in Counter(table.names).items() if count > 1]
     if twice:
         raise DanluError("DL108", where=table.path, name=twice[0])
+    columns, images = taken_out(table.columns, str(Path(table.path).parent) if table.path else "")
+    table = replace(table, columns=plain(columns), images={**table.images, **images})
     check_share(table.bad, len(table) + len(table.bad), settings)
     return table
 
@@ -133,7 +135,21 @@ def joined(tables: Sequence[Table], shown: str) -> Table:
         (*said, *(c for c in choices if seen[c.what] is c and c.what not in [s.what for s in said])),
         first.named,
         tuple(zip(starts, (t.path for t in tables))),
+        _images(tables, parts),
     )
+
+
+def _images(tables: Sequence[Table], parts: Sequence[pa.Table]) -> dict[str, list[Any]]:
+    """The images of all tables, a list a column; DL140 where a column holds images in some files only."""
+    found: dict[str, list[Any]] = {}
+    for name in dict.fromkeys(name for table in tables for name in table.images):
+        first = next(table for table in tables if name in table.images)
+        found[name] = []
+        for table, part in zip(tables, parts):
+            if name not in table.images and part.column(name).null_count < len(table):
+                raise _different(first, table, [say("files.no_images", columns=name)])
+            found[name] += table.images.get(name) or [None] * len(table)
+    return found
 
 
 def _like(first: Table, table: Table) -> pa.Table:

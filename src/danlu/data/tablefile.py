@@ -83,12 +83,14 @@ def read_file(path: Path, shown: str, settings: Settings, header: bool | str, na
             hint=say("table.near", near=str(path.with_name(near))) if near else say("table.folder", path=path.parent),
             line=str(path.with_name(near)) if near else f"ls {path.parent}",
         )
+    if _begins(file, b"PAR1"):  # not read as a whole first: tables of images are large
+        return Table(_read_parquet(file, shown), shown)
     raw = read_bytes(file)
     if is_sheet(path):
         return _read_sheet(raw, shown, settings, header, names)
     suffix = path.name.lower().removesuffix(".gz").rpartition(".")[2]
-    if raw[:4] == b"PAR1" or suffix in ("parquet", "pq"):
-        return Table(_read_parquet(raw, shown), shown)
+    if raw[:4] == b"PAR1" or suffix in ("parquet", "pq"):  # in a gzip file, or damaged
+        return Table(_read_parquet(pa.BufferReader(raw), shown), shown)
     if raw[:6] == b"ARROW1" or suffix in ("arrow", "feather", "ipc"):
         return Table(_read_ipc(raw, shown), shown)
     body, choices = to_utf8(raw, shown)
@@ -111,11 +113,20 @@ def _read_sheet(raw: bytes, shown: str, settings: Settings, header: bool | str, 
     return Table(cells, shown, lines, tuple(bad), (*sheet.choices, choice), named)
 
 
-def _read_parquet(raw: bytes, path: str) -> pa.Table:
+def _begins(path: Path, mark: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(mark)) == mark
+    except OSError:  # reading it will say why
+        return False
+
+
+def _read_parquet(source: Any, path: str) -> pa.Table:
     import pyarrow.parquet as arrow_parquet
 
     try:
-        return arrow_parquet.read_table(pa.BufferReader(raw))
+        with arrow_parquet.ParquetFile(source, memory_map=True) as file:
+            return file.read()
     except (pa.ArrowException, OSError, ValueError) as e:
         raise DanluError("DL100", where=path, reason=str(e).splitlines()[0]) from e
 

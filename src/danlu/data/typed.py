@@ -28,13 +28,6 @@ def plain(columns: pa.Table) -> pa.Table:
     return pa.table(out, names=names, metadata=columns.schema.metadata)
 
 
-def holds_images(columns: pa.Table, name: str) -> bool:
-    """Whether a column has image files: ``Image`` by the table's own word, else structs of bytes and path like it."""
-    kind = columns.schema.field(name).type
-    shaped = pa.types.is_struct(kind) and {f.name for f in kind} == {"bytes", "path"}
-    return shaped and kind_of(features_of(columns).get(name)) in ("Image", "")
-
-
 def features_of(columns: pa.Table) -> dict[str, Any]:
     """What Hugging Face's ``datasets`` wrote about a table's columns, in memory or in its files: name -> feature."""
     try:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset, Subset, TensorDataset
 
+from danlu.data.labels import is_labels, label_name
 from danlu.errors import DanluError
 
 GIVEN_UP = 1_000  # broken samples one after the other: an iterable that fails for ever
@@ -158,8 +159,16 @@ def target_name(names: Sequence[str]) -> str | None:
 
 
 def check_samples(indices: Sequence[int], samples: Sequence[Any]) -> None:
-    """What torch's default collate would trip over: DL171 unequal shapes, DL172 things that are no numbers."""
+    """What torch's default collate would trip over.
+
+    DL171: unequal shapes; DL172: things that are no numbers; DL176 and DL186: targets that are texts, lists of labels.
+    """
     parts = [parts_of(s) for s in samples]
+    target = target_name(list(parts[0]))
+    labels: list[Any] = [p.get(target) for p in parts] if target is not None else []
+    if all(isinstance(v, (list, tuple, set, frozenset)) for v in labels) and is_labels(labels):
+        at, some = next((i, v) for i, v in zip(indices, labels) if len(v))
+        raise DanluError("DL186", where=f"[{at}]", labels=", ".join(map(label_name, some)))
     for name, first in parts[0].items():
         for i, part in zip(indices, parts):
             if name not in part:
@@ -174,7 +183,7 @@ def check_samples(indices: Sequence[int], samples: Sequence[Any]) -> None:
         if other is not None:
             both = f"[{indices[0]}] {shapes[0]}, [{indices[other]}] {shapes[other]}"
             raise DanluError("DL171", where=f"[{indices[other]}]", name=name, shapes=both)
-        if isinstance(first, str) and name == target_name(list(parts[0])):
+        if isinstance(first, str) and name == target:
             raise DanluError("DL176", where=f"[{indices[0]}]", label=first)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from danlu.data import load_data, order
 from danlu.data.columns import Columns, Data
 from danlu.data.dataset import PROBED
+from danlu.data.foreign import is_hub_table
 from danlu.data.hub import saved_parts
 from danlu.data.images import ImageFiles
 from danlu.data.kinds import is_table
@@ -104,7 +105,7 @@ def _table(data: Any, settings: Settings) -> Table | None:
     data = resolved(data)
     source = data[0] if isinstance(data, tuple) and data and not is_idx_pair(data) else data
     named = is_paths(source) or isinstance(source, (str, Path))
-    if not (named or is_table(source) or isinstance(source, Table)):
+    if not (named or is_table(source) or is_hub_table(source) or isinstance(source, Table)):
         return None
     try:
         return read_table(source, settings)

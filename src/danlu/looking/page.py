@@ -13,6 +13,7 @@ from danlu.messages import language
 from danlu.report.page import contents as c
 from danlu.report.page import render
 from danlu.run import keep_apart
+from danlu.showing.retold import retold
 from danlu.showing.texts import both, told
 from danlu.showing.why import model_of
 from danlu.tensorfile import replace_file, write_error
@@ -28,7 +29,7 @@ def page_of_data(found: FoundData) -> str:
     rows = {name: n for name, n in found.rows.items() if n}
     classes = (c.ClassBars(found.classes, found.counts),) if found.counts else ()
     fields = tuple(
-        c.FieldRow(f.name, f.kind, f.role, f.why, f.missing or None, _classes(found, f), f.values)
+        c.FieldRow(f.name, f.kind, f.role, retold(f.why), f.missing or None, _classes(found, f), f.values)
         for f in found.columns
     )
     pairs = dict.fromkeys((*found.copies.conflict_examples, *found.copies.examples))
@@ -41,7 +42,7 @@ def page_of_data(found: FoundData) -> str:
         fields=fields,
         classes=classes,
         gallery=found.gallery,
-        bad=tuple(c.BadRow(b.where, b.why) for b in found.bad[:MOST_BAD]),
+        bad=tuple(c.BadRow(b.where, retold(b.why)) for b in found.bad[:MOST_BAD]),
         bad_total=len(found.bad) or None,
         duplicates=duplicates[:MOST_DUPLICATES],
         duplicates_total=sum(found.copies.inside.values()) or None,
@@ -87,7 +88,8 @@ def _choice(made: Choice) -> c.Fact:
     from danlu.messages import SAYINGS, say
 
     name = both(lambda: say(f"what.{made.what}") if f"what.{made.what}" in SAYINGS else made.what)
-    return c.Fact(name, f"{made.value} ({made.why})" if made.why else made.value)
+    value, why = retold(made.value), retold(made.why)
+    return c.Fact(name, told("line.note", text=value, note=why) if made.why else value)
 
 
 def _finding(found: Doubt | DanluError) -> c.Finding:

@@ -12,7 +12,6 @@ from danlu.data import arrow
 from danlu.data.cells import flat, is_text, to_days, to_numbers
 from danlu.data.profile import Profile
 from danlu.data.table import Table
-from danlu.data.typed import holds_images
 from danlu.looking.found import Column, figure
 from danlu.report.page.contents import Text
 from danlu.showing.texts import told
@@ -31,7 +30,7 @@ def columns_of(table: Table, fields: Sequence[Field]) -> tuple[Column, ...]:
             out.append(Column(f.name, f.kind, f.role, f.why))
             continue
         kind = "date" if p.kind == "date" else f.kind
-        stored = holds_images(table.columns, f.name)  # the files themselves
+        stored = f.name in table.images  # what stands in their place is no value
         values: Text = "" if stored else _values(flat(table.columns.column(f.name)), p, f.kind)
         out.append(Column(f.name, kind, f.role, f.why, p.missing, p.distinct or None, values))
     return tuple(out)

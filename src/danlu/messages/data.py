@@ -227,6 +227,27 @@ ERRORS: dict[str, ErrorText] = {
         ("rows count from 0 to one less than their number", "行号从 0 开始，最大为行数减一"),
         ("SubsetRandomSampler(range({rows}))", "SubsetRandomSampler(range({rows}))"),
     ),
+    "DL186": (
+        ("the target of a sample is a list of labels: {labels}", "样本的目标是标签的列表：{labels}"),
+        (
+            "a loss needs numbers: a 1 for each class that a sample has, a 0 for each other",
+            "损失函数要的是数：样本属于的类别为 1，其余为 0",
+        ),
+        (
+            "return x, torch.tensor([float(c in labels) for c in self.classes])   # and task='multilabel'"
+            "; lists of another meaning: DataLoader(dataset, collate_fn=…)",
+            "return x, torch.tensor([float(c in labels) for c in self.classes])   # 并写 task='multilabel'"
+            "；如果列表是别的意思：DataLoader(dataset, collate_fn=…)",
+        ),
+    ),
+    "DL187": (
+        ("targets beside arrays are a dict: {names}", "数组旁边的目标是字典：{names}"),
+        (
+            "an array has one target a row; several by their names stand in samples, or in the columns of a table",
+            "数组每一行只有一个目标；按名字给出的多个目标要放在样本里，或是表格的几列",
+        ),
+        ("{line}", "{line}"),
+    ),
     "DL189": (
         ("len() of your {type} does not work", "对你的 {type} 求 len() 失败了"),
         ("{reason}", "{reason}"),

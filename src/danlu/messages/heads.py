@@ -57,6 +57,18 @@ ERRORS: dict[str, ErrorText] = {
 }
 
 SAYINGS: dict[str, Text] = {
+    "heads.entry": (
+        "return x, y[{key!r}]   # in __getitem__: the one target itself",
+        "return x, y[{key!r}]   # 在 __getitem__ 里：只有一个目标时直接返回它",
+    ),
+    "heads.forward": (
+        "return {{{parts}}}   # in forward: an output for each target",
+        "return {{{parts}}}   # 在 forward 里：每个目标一个输出",
+    ),
+    "heads.losses": (
+        "with several outputs give a dict: loss={{'a': 'CrossEntropyLoss', 'b': ('MSELoss', 0.5)}}",
+        "模型有多个输出时请给字典：loss={{'a': 'CrossEntropyLoss', 'b': ('MSELoss', 0.5)}}",
+    ),
     "table.task.heads": ("a head for each column; {heads}", "每列一个输出头；{heads}"),
     "heads.one": ("{name}: {task} ({why})", "{name}：{task}（{why}）"),
     "heads.whole": (

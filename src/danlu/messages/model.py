@@ -14,10 +14,7 @@ ERRORS: dict[str, ErrorText] = {
     "DL200": (
         ("the loss needs one tensor as output and one as target", "损失函数需要一个输出张量和一个目标张量"),
         ("got output {output} and target {target}", "实际收到：输出 {output}，目标 {target}"),
-        (
-            "with several outputs give a dict: loss={{'a': 'CrossEntropyLoss', 'b': ('MSELoss', 0.5)}}",
-            "模型有多个输出时请给字典：loss={{'a': 'CrossEntropyLoss', 'b': ('MSELoss', 0.5)}}",
-        ),
+        ("{line}", "{line}"),
     ),
     "DL201": (
         ("output and target have different numbers of rows", "输出和目标的行数不一致"),

@@ -49,6 +49,7 @@ SAYINGS: dict[str, Text] = {
     "page.part.train": ("Training", "训练集"),
     "page.part.val": ("Validation", "验证集"),
     "page.part.test": ("Test", "测试集"),
+    "page.part.all": ("All", "全部"),
     "page.rows": ("Rows", "样本数"),
     "page.rows_unit": ("rows", "条"),
     "page.fields": ("Fields", "字段"),
@@ -140,7 +141,7 @@ SAYINGS: dict[str, Text] = {
         "每行是真实类别，每列是模型的回答；颜色深浅表示占该行的比例。",
     ),
     "page.confusion.open": ("Open an underlined number to see its samples.", "点开带下划线的数字可查看对应样本。"),
-    "page.confusion.corner": ("true ↓  answer →", "真实 ↓  回答 →"),
+    "page.confusion.corner": ("true ↓\nanswer →", "真实 ↓\n回答 →"),
     "page.confusion.largest": ("Largest confusions", "最容易混淆的类别"),
     "page.confusion.share": ("Of the class", "占该类"),
     "page.confusion.others": ("{count} more {count:cell|cells} with samples", "另有 {count} 格可查看样本"),
@@ -191,17 +192,31 @@ SAYINGS: dict[str, Text] = {
     "page.predicted": ("predicted", "预测值"),
     "page.residuals": ("Residuals", "残差"),
     "page.residual": ("predicted − true", "预测值 − 真实值"),
+    "page.residual.beyond": (
+        "The outermost bars also hold what lies farther out; rows there: {count}.",
+        "最外侧的柱子也包含更远的样本，共 {count} 条。",
+    ),
     # mistakes, why
     "page.mistakes": ("The worst mistakes", "错得最离谱的样本"),
     "page.mistakes.note": (
         "Test samples with the largest loss: truth → answer, and the answer's probability.",
         "测试集中损失最大的样本：真实 → 回答，以及模型给出的概率。",
     ),
+    "page.mistakes.note.labels": (
+        "Test samples with the largest loss among those with a wrong label: true labels → answered ones.",
+        "标签有误的测试样本中损失最大的：真实标签 → 回答的标签。",
+    ),
+    "page.mistakes.note.numbers": (
+        "Test samples that are farthest off: truth → answer, and the difference.",
+        "测试集中偏差最大的样本：真实值 → 预测值，以及两者之差。",
+    ),
+    "page.off_by": ("off by {value}", "相差 {value}"),
     "page.loss_of": ("loss {value}", "损失 {value}"),
     "page.labels": ("Probably wrong labels", "标签可能有误"),
     "page.labels.note": (
-        "Given label → what the model would suggest, and how sure it is. Look at them before you change any.",
-        "现有标签 → 模型建议的标签，以及把握有多大。修改之前请先逐个看过。",
+        "Given label → what the model would suggest, and how sure it is. The weaker the model, the more of these are "
+        "its own mistakes: look at them before you change any.",
+        "现有标签 → 模型建议的标签，以及把握有多大。模型越弱，其中越多其实是它自己的错：修改之前请先逐个看过。",
     ),
     "page.attributions": ("What it looked at", "模型看了哪里"),
     "page.importances": ("Which columns matter", "哪些列起作用"),
@@ -209,7 +224,12 @@ SAYINGS: dict[str, Text] = {
         "How much {metric} gets worse when a column is shuffled among the test rows.",
         "在测试集里打乱某一列后，{metric} 变差了多少。",
     ),
+    "page.importances.interval": (
+        "The interval is over repeated shuffles, not over other test rows.",
+        "区间来自多次打乱，不代表换一批测试样本。",
+    ),
     "page.drop": ("Loss of quality", "变差幅度"),
+    "page.drop.points": ("Loss of quality, percentage points", "变差幅度（百分点）"),
     # model, to reproduce
     "page.parameters": ("Parameters", "参数量"),
     "page.flops": ("FLOPs a sample", "每条样本的计算量（FLOPs）"),
@@ -219,7 +239,7 @@ SAYINGS: dict[str, Text] = {
     "page.layer.type": ("Type", "类型"),
     "page.layer.shape": ("Output", "输出形状"),
     "page.layer.parameters": ("Parameters", "参数量"),
-    "page.layer.flops": ("FLOPs", "计算量（FLOPs）"),
+    "page.layer.flops": ("FLOPs", "计算量"),
     "page.versions": ("Versions", "版本"),
     "page.package": ("Package", "软件包"),
     "page.version": ("Version", "版本"),

@@ -59,7 +59,6 @@ SAYINGS: dict[str, Text] = {
         "{count} {count:cell names an image file|cells name image files}, found as {pattern}: {example}, …",
         "{count} 个单元格是图片文件名，按 {pattern} 找到：{example} ……",
     ),
-    "pictures.stored": ("its cells are image files", "单元格里就是图片文件"),
     "pictures.objects": ("its cells are images", "单元格本身就是图片"),
     "pictures.outside": (
         "{count} of them lie outside {folder}, such as {path}",

@@ -13,9 +13,21 @@ SAYINGS: dict[str, Text] = {
     "showing.duration": ("duration", "用时"),
     "showing.seed": ("seed", "随机种子"),
     "showing.device": ("device", "设备"),
+    "showing.system": ("system", "系统"),
+    "showing.machine": ("machine", "架构"),
+    "showing.processor": ("processor", "处理器"),
+    "showing.threads": ("threads", "线程数"),
     "showing.no_test": (
         "This run has no test part: nothing says how good it is.",
         "这次训练没有测试集：好坏无从说起。",
+    ),
+    "showing.no_figure": (
+        "The test on {rows} rows gave no figure to judge by.",
+        "在 {rows} 个样本上做了测试，但没有得到可供评判的指标。",
+    ),
+    "showing.broken": (
+        "Do not rely on it: {count} of {rows} answers are not numbers (NaN or infinite).",
+        "不能采信：{rows} 个回答中有 {count} 个不是数（NaN 或无穷大）。",
     ),
     "showing.good": (
         "On {rows} test {rows:row|rows} that training never saw, {metric} is {value} (95 % interval {low} to {high}).",
@@ -26,8 +38,8 @@ SAYINGS: dict[str, Text] = {
         "在训练从未见过的 {rows} 个测试样本上，{metric}为 {value}。",
     ),
     "showing.against.trivial_linear": (
-        "Without looking at the input one reaches {trivial}; a linear model on raw features {linear}{over}.",
-        "不看输入就能到 {trivial}；在原始特征上的线性模型能到 {linear}{over}。",
+        "Without looking at the input one reaches {trivial}, a linear model on raw features {linear}{over}.",
+        "不看输入就能到 {trivial}，原始特征上的线性模型能到 {linear}{over}。",
     ),
     "showing.against.trivial": (
         "Without looking at the input one reaches {trivial}.",
@@ -38,17 +50,18 @@ SAYINGS: dict[str, Text] = {
         "原始特征上的线性模型能到 {linear}{over}。",
     ),
     "showing.over": (
-        " (on the same rows this model is {value}{points} beside it, 95 % interval {low} to {high}: more than chance)",
-        "（同样的样本上，本模型与它相差 {value}{points}，95 % 区间 {low} 至 {high}，不是偶然）",
+        "; on the same rows this model is ahead of it by {value}{points} (95 % interval {low} to {high}), more than "
+        "chance",
+        "；在同样的样本上，本模型比它好 {value}{points}（95 % 区间 {low} 至 {high}），不是偶然",
     ),
     "showing.not_over": (
-        " (on the same rows this model is {value}{points} beside it, 95 % interval {low} to {high}: it may be chance)",
-        "（同样的样本上，本模型与它相差 {value}{points}，95 % 区间 {low} 至 {high}，可能只是偶然）",
+        "; on the same rows the difference to it is {value}{points} (95 % interval {low} to {high}), which may be "
+        "chance",
+        "；在同样的样本上与它相差 {value}{points}（95 % 区间 {low} 至 {high}），可能只是偶然",
     ),
     "showing.under": (
-        " (on the same rows this model is {value}{points} beside it, 95 % interval {low} to {high}: the linear model "
-        "is clearly better)",
-        "（同样的样本上，本模型与它相差 {value}{points}，95 % 区间 {low} 至 {high}：线性模型明显更好）",
+        "; on the same rows the linear model is clearly better, by {value}{points} (95 % interval {low} to {high})",
+        "；在同样的样本上线性模型明显更好，领先 {value}{points}（95 % 区间 {low} 至 {high}）",
     ),
     "showing.heads.good": (
         "On {rows} test rows that training never saw: {figures}{more}.",
@@ -85,8 +98,9 @@ SAYINGS: dict[str, Text] = {
         "遮挡法：盖住橙色处，答案的概率会下降；盖住蓝色处，概率反而上升。",
     ),
     "showing.smooth_gradient": (
-        "SmoothGrad: how strongly the answer reacts to each pixel, averaged over 25 noisy copies of the picture.",
-        "SmoothGrad：答案对每个像素有多敏感，在 25 张加噪图片上取平均。",
+        "SmoothGrad: the more orange a pixel, the more the answer reacts to it, averaged over 25 noisy copies of the "
+        "picture.",
+        "SmoothGrad：像素越橙，答案对它越敏感；在 25 张加噪图片上取平均。",
     ),
     "page.failed": (
         "report.html could not be made: {error}; log.txt has more",
@@ -95,6 +109,14 @@ SAYINGS: dict[str, Text] = {
     "page.trap.mape": (
         "Truths near zero make it enormous, and it prefers answers that are too small.",
         "真值接近零时会大得离谱，而且偏爱偏小的预测。",
+    ),
+    "page.trap.multilabel.accuracy": (
+        "Counts every label of every row: where most labels are absent, answering none looks good.",
+        "逐个标签计算：大多数标签都不出现时，什么都不答也显得很准。",
+    ),
+    "page.trap.multilabel.micro_f1": (
+        "All labels of all rows together: frequent labels decide it.",
+        "所有样本的所有标签合在一起算：常见标签说了算。",
     ),
     "page.trap.accuracy": ("Says little where one class is most of the rows.", "某一类占大多数时，它说明不了什么。"),
     "page.trap.calibration_error": (

@@ -72,6 +72,7 @@ SAYINGS: dict[str, Text] = {
     "files.empty": ("no rows in there", "里面没有数据行"),
     "files.missing": ("lacks {columns}", "少了 {columns}"),
     "files.extra": ("also has {columns}", "多出 {columns}"),
+    "files.no_images": ("holds no images in {columns}", "{columns} 列不是图片"),
     "files.width": ("has {found} {found:column|columns} instead of {needed}", "有 {found} 列，应为 {needed} 列"),
     "files.headerless": ("by their place", "按位置"),
     "files.headerless.why": (
@@ -91,7 +92,6 @@ SAYINGS: dict[str, Text] = {
         "标签全是 -1：没有公布答案，无法用来测试",
     ),
     "hub.no_split": ("the split {name} is not there", "缺少 split：{name}"),
-    "hub.columns": ("beside the images; only the image is the input", "图片之外的列；输入只用图片"),
     "sheet.first": (
         "the first sheet; there are also: {others}. To name one: {line}",
         "第一个工作表；另外还有：{others}。指定的写法：{line}",

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from danlu.messages import language, say
+from danlu.report.layout import number
+from danlu.report.lines import metric_name
 from danlu.types import Schema
 
 TAGS = {
@@ -19,7 +21,7 @@ TAGS = {
 
 def model_card(name: str, schema: Schema, config: Mapping[str, Any], results: Mapping[str, float]) -> str:
     """What the model is, how good it is with intervals beside the baseline, and how to use it."""
-    tag = TAGS.get((schema.task, schema.origin), "other")
+    tag = TAGS.get((schema.task, "images" if _only_images(schema) else schema.origin), "other")
     front = ["---", "library_name: danlu", f"pipeline_tag: {tag}", f"language: {language()}", "---", ""]
     model = config["model"].get("name") or config["model"].get("class", "?")
     inputs = [f.name for f in schema.inputs]
@@ -62,13 +64,18 @@ def _head_line(schema: Schema, name: str) -> str:
 
 def row(results: Mapping[str, float], key: str) -> str:
     low, high = results.get(f"{key}_low"), results.get(f"{key}_high")
-    interval = f"{low:.4g} – {high:.4g}" if low is not None and high is not None else ""
+    interval = f"{number(low)} – {number(high)}" if low is not None and high is not None else ""
     beside = [results.get(f"{key}_{part}") for part in ("baseline", "linear")]
-    shown = " | ".join("" if value is None or math.isnan(value) else f"{value:.4g}" for value in beside)
-    return f"| {key.removeprefix('test/')} | {results[key]:.4g} | {interval} | {shown} |"
+    shown = " | ".join("" if value is None or math.isnan(value) else number(value) for value in beside)
+    return f"| {metric_name(key)} | {number(results[key])} | {interval} | {shown} |"
 
 
 def example(schema: Schema) -> str:
-    if schema.origin == "table":
-        return '"new.csv"'
-    return '"photo.jpg"' if schema.origin in ("images", "idx") else "x"
+    if schema.origin in ("images", "idx") or _only_images(schema):
+        return '"photo.jpg"'
+    return '"new.csv"' if schema.origin == "table" else "x"
+
+
+def _only_images(schema: Schema) -> bool:
+    """Whether a table of nothing but images was trained on: its model takes them as one of a folder does."""
+    return schema.origin == "table" and schema.layout == "image"

@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from danlu.data import order
 from danlu.doubts import Doubt
 from danlu.evaluate import Evaluation
 from danlu.lookup import first_line
@@ -20,15 +19,15 @@ from danlu.report.page import contents as c
 from danlu.report.page import render
 from danlu.schedule import ByStep
 from danlu.session import Session, monitor
+from danlu.showing.given import data_of
 from danlu.showing.heads import results_of_head, rows_of_head, tested_of
-from danlu.showing.samples import Gallery, Unknown, varied
+from danlu.showing.samples import Gallery, Unknown
 from danlu.showing.tested import mistakes_of, results_of, suspects_of
 from danlu.showing.texts import both, name_of_metric, told, unit_of
 from danlu.showing.verdict import judged, verdict
 from danlu.showing.why import Shown, model_of, summary_of, why_of
 from danlu.summary import Summary
 
-SAMPLES = 12  # of the training rows
 RATES = 200  # points of the learning rate's curve
 
 
@@ -43,7 +42,7 @@ def write_page(
     tests: tuple[c.Results, ...] = ()
     mistakes: tuple[c.Mistake, ...] = ()
     suspects: tuple[c.LabelError, ...] = ()
-    why = c.Why()
+    why, mistaken = c.Why(), 0
     if tested is not None:
         known = len(rows) == tested.rows and hasattr(plan.data.test, "__getitem__")
         gallery = Gallery(plan.data.test, plan.schema, rows) if known else Unknown(plan.schema)
@@ -52,14 +51,15 @@ def write_page(
         why = _why(session, shown_by, summary)  # first: it keeps the pictures that it asked for
         for head, own, shown in shown_by:
             tests += (results_of(head.schema, results_of_head(results, head), own, shown, head.name),)
-            mistakes += mistakes_of(head.schema, own, shown, len(heads), head.name)
+            worst, many = mistakes_of(head.schema, own, shown, len(heads), head.name)
+            mistakes, mistaken = mistakes + worst, mistaken + many
             suspects += suspects_of(head.schema, own, shown, head.name)
     page = c.Page(
         session.folder.path.name,
         "zh" if language() == "zh" else "en",
         _facts(session, name),
-        _verdict(plan, results, doubts),
-        _data(session),
+        _verdict(plan, results, doubts, _broken(tested)),
+        data_of(session),
         _curves(session),
         tests,
         mistakes,
@@ -67,6 +67,7 @@ def write_page(
         why,
         model_of(name, summary),
         _reproduce(session),
+        mistakes_total=mistaken or None,
     )
     session.folder.write_text("report.html", render(page))
 
@@ -91,11 +92,22 @@ def _facts(session: Session, name: str) -> tuple[c.Fact, ...]:
     )
 
 
-def _verdict(plan: Plan, results: Mapping[str, Any], doubts: Sequence[tuple[Doubt, Doubt]]) -> c.Verdict:
+def _broken(tested: Evaluation | None) -> int:
+    """How many tested rows were answered with what is no number."""
+    if tested is None:
+        return 0
+    answers = [one.decoded for one in (tested, *tested.heads.values()) if one.decoded is not None]
+    wrong = [~a.reshape(len(a), -1).isfinite().all(1) for a in answers]
+    return max((int(w.sum()) for w in wrong), default=0)
+
+
+def _verdict(plan: Plan, results: Mapping[str, Any], doubts: Sequence[tuple[Doubt, Doubt]], broken: int) -> c.Verdict:
     found = [judged(head.name, head.task.name, results_of_head(results, head)) for head in plan.heads]
     rows = int(results.get("test/rows", 0))
     findings = tuple(_finding(*pair) for pair in doubts)
-    return verdict([one for one in found if one is not None], rows, findings, [one.head for one, _ in doubts])
+    return verdict(
+        [one for one in found if one is not None], rows, findings, [one.head for one, _ in doubts], broken=broken
+    )
 
 
 def _finding(english: Doubt, chinese: Doubt) -> c.Finding:
@@ -107,55 +119,6 @@ def _finding(english: Doubt, chinese: Doubt) -> c.Finding:
         return one if one == other else (one, other)
 
     return c.Finding(english.told.code, english.severity, text("what"), english.told.where, text("why"), text("fix"))
-
-
-def _data(session: Session) -> c.Data:
-    plan = session.plan
-    data, schema = plan.data, plan.schema
-    parts = {name: getattr(data, name) for name in ("train", "val", "test")}
-    known = {name: part for name, part in parts.items() if part is not None and hasattr(part, "__len__")}
-    fields = tuple(
-        c.FieldRow(f.name, f.kind, f.role, f.why, f.missing or None, len(f.classes) or None) for f in schema.fields
-    )
-    copies = session.copies
-    duplicates = tuple(
-        c.Duplicate(((part.part, getattr(data, part.part).name(i)), ("train", data.train.name(j))))
-        for part in copies
-        for i, j in part.examples
-    )
-    return c.Data(
-        tuple(c.Part(name, len(part)) for name, part in known.items()),
-        fields,
-        _class_bars(plan, tuple(known)),
-        _gallery(plan) if "train" in known else (),
-        tuple(c.BadRow(b.where, b.why) for b in data.bad[:100]),
-        len(data.bad) or None,
-        duplicates,
-        sum(part.count for part in copies) or None,
-    )
-
-
-def _class_bars(plan: Plan, parts: tuple[str, ...]) -> tuple[c.ClassBars, ...]:
-    """How many rows of each class each part has, where all labels are known without reading the samples."""
-    bars = []
-    for head in plan.heads:
-        classes, found = head.schema.classes, [plan.data.targets(part, head.name) for part in parts]
-        targets = [t for t in found if t is not None and t.ndim == 1 and not t.is_floating_point()]
-        if head.task.name == "classification" and classes and len(targets) == len(parts):
-            counts = [[int((t == k).sum()) for t in targets] for k in range(len(classes))]
-            bars.append(c.ClassBars(tuple(classes), tuple(map(tuple, counts)), head.name))
-    return tuple(bars)
-
-
-def _gallery(plan: Plan) -> tuple[c.Sample, ...]:
-    gallery = Gallery(plan.data.train, plan.schema)
-    rows = order.permutation(plan.settings.seed, 0, len(gallery))[:SAMPLES].tolist()
-    labels = [""] * len(rows)
-    head = next((h for h in plan.heads if h.task.name == "classification"), plan.heads[0])
-    targets, names = plan.data.targets("train", head.name), head.schema.classes
-    if head.task.name == "classification" and names and targets is not None and not targets.is_floating_point():
-        labels = [names[k] if 0 <= k < len(names) else "–" for k in targets.flatten()[rows].tolist()]
-    return varied(plan, rows, labels) or tuple(gallery.sample(i, label) for i, label in zip(rows, labels))
 
 
 def _curves(session: Session) -> c.Curves:
@@ -207,14 +170,17 @@ def _range_test(session: Session) -> c.RangeTest | None:
     return None
 
 
+MACHINE = ("system", "machine", "processor", "threads")  # of env.json; all else there are versions
+
+
 def _reproduce(session: Session) -> c.Reproduce:
-    folder = session.folder
-    versions = tuple((str(k), str(v)) for k, v in folder.read_env().items())
+    folder, plan, known = session.folder, session.plan, session.folder.read_env()
+    versions = tuple((str(k), str(v)) for k, v in known.items() if k not in (*MACHINE, "device"))
     hashes = tuple(
         (f"model/{p.name}", hashlib.sha256(p.read_bytes()).hexdigest()) for p in sorted(folder.model.iterdir())
     )
     text = (folder.path / "run.toml").read_text(encoding="utf-8")
-    plan = session.plan
-    facts = (c.Fact(told("showing.seed"), str(plan.settings.seed)), c.Fact(told("showing.device"), str(plan.device)))
+    facts = [c.Fact(told("showing.seed"), str(plan.settings.seed)), c.Fact(told("showing.device"), str(plan.device))]
+    facts += [c.Fact(told(f"showing.{k}"), str(known[k])) for k in MACHINE if k in known]
     again = f"danlu train {shlex.quote(str(folder.path / 'run.toml'))}" if "[objects]" not in text else ""
-    return c.Reproduce(again, text, versions, hashes, facts)
+    return c.Reproduce(again, text, versions, hashes, tuple(facts))

@@ -33,8 +33,9 @@ from danlu.suspects import find_suspects
 from danlu.types import Schema
 
 MISTAKES, SUSPECTS = 24, 12
-CELL_SAMPLES, CELLS = 4, 100  # samples a cell of the confusion matrix opens, and how many cells have some
-CURVES = 12  # classes with curves of their own
+CELL_SAMPLES, CELLS = 4, 100  # samples that a cell of the confusion matrix opens, and how many wrong cells have some
+GRID, SHOWN = 20, 520  # up to so many classes each cell opens; samples in all of them
+CURVES = 6  # classes with curves of their own: those with the smallest area
 POINTS = 2000  # of a scatter plot
 HISTOGRAM = 30
 
@@ -48,11 +49,11 @@ def results_of(
     metrics, by_group = metrics_of(schema.task, results, kinds_of_interval()), slices_of(schema.task, results)
     if isinstance(rows, Values):
         return Results(name, tested.rows, metrics, targets=_targets(schema, rows), slices=by_group)
-    roc, pr = _curves(schema.classes, rows)
+    roc, pr, curves = _curves(schema.classes, rows)
     scores = tuple(_score(part) for part in results.get("test/classes", ()))
     if isinstance(rows, Labels):
         shown = _labels(schema, rows)
-        return Results(name, tested.rows, metrics, scores, roc=roc, pr=pr, slices=by_group, labels=shown)
+        return Results(name, tested.rows, metrics, scores, roc=roc, pr=pr, curves=curves, slices=by_group, labels=shown)
     return Results(
         name,
         tested.rows,
@@ -61,6 +62,7 @@ def results_of(
         _confusion(schema.classes, tested, gallery),
         roc,
         pr,
+        curves,
         _calibration(rows, results),
         by_group,
     )
@@ -68,8 +70,11 @@ def results_of(
 
 def mistakes_of(
     schema: Schema, tested: Evaluation, gallery: Gallery, heads: int = 1, name: str = ""
-) -> tuple[Mistake, ...]:
-    """The test rows with the largest loss, the worst first; ``heads`` of them share the place there is."""
+) -> tuple[tuple[Mistake, ...], int]:
+    """The wrong test rows with the largest loss, the worst first, and how many are wrong in all (of numbers: 0).
+
+    ``heads`` of them share the place there is.
+    """
     assert tested.decoded is not None and tested.target is not None
     names, decoded, target = schema.classes, tested.decoded, tested.target
     found = []
@@ -77,22 +82,22 @@ def mistakes_of(
         sample = gallery.sample(i)
         if schema.task == "classification":
             guess = int(decoded[i].argmax())
-            if guess != int(target[i]):
-                truth, answer = _name(names, int(target[i])), _name(names, guess)
-                found.append(Mistake(sample, truth, answer, float(decoded[i, guess]), loss))
+            truth, answer = _name(names, int(target[i])), _name(names, guess)
+            found.append(Mistake(sample, truth, answer, float(decoded[i, guess]), loss))
         elif schema.task == "multilabel":
             truth, answer = (", ".join(_there(names, row)) or "–" for row in (target[i], decoded[i]))
-            if truth != answer:
-                found.append(Mistake(sample, truth, answer, None, loss))
-        else:
-            truth, answer = (", ".join(number(float(v)) for v in row) for row in (target[i], decoded[i]))
             found.append(Mistake(sample, truth, answer, None, loss))
+        else:
+            rows = target[i], decoded[i], decoded[i].double() - target[i].double()
+            truth, answer, off = (", ".join(number(float(v)).replace("nan", "NaN") for v in row) for row in rows)
+            found.append(Mistake(sample, truth, answer, off=off.replace("-", "−")))
     named = [replace(one, truth=f"{name}: {one.truth}") for one in found] if name else found
-    return tuple(named[: MISTAKES // heads])
+    many = 0 if schema.task == "regression" else int(wrong_rows(schema.task, decoded, target).sum())
+    return tuple(named[: MISTAKES // heads]), many
 
 
 def suspects_of(schema: Schema, tested: Evaluation, gallery: Gallery, name: str = "") -> tuple[LabelError, ...]:
-    """Test rows whose label is probably wrong; the model never learnt from them."""
+    """Test rows whose label is probably wrong, the most suspicious; the model never learnt from them."""
     if schema.task != "classification" or tested.decoded is None or tested.target is None:
         return ()
     if int(tested.target.max()) >= tested.decoded.shape[1]:
@@ -109,15 +114,24 @@ def suspects_of(schema: Schema, tested: Evaluation, gallery: Gallery, name: str 
 def _worst(task: str, decoded: Tensor, target: Tensor) -> list[tuple[int, float]]:
     if task == "classification":
         p = decoded.gather(1, target.clamp(min=0)[:, None])[:, 0].double().clamp(min=1e-12)
-        loss = torch.where(target >= 0, -p.log(), -1.0)
+        loss = -p.log()
     elif task == "multilabel":
         p = decoded.double().clamp(1e-12, 1 - 1e-12)
         loss = -torch.where(target > 0.5, p, 1 - p).log().mean(1)
     else:
         spread = target.double().std(0, correction=0).clamp(min=1e-12)
         loss = ((decoded - target).double() / spread).abs().mean(1)
-    top = loss.topk(min(2 * MISTAKES, len(loss)))
+    loss = loss.nan_to_num(nan=torch.inf)  # nothing is worse than an answer that is no number
+    loss = loss.where(wrong_rows(task, decoded, target), -1.0)  # among many classes right answers are unsure too
+    top = loss.topk(min(MISTAKES, len(loss)))
     return [(i, v) for i, v in zip(top.indices.tolist(), top.values.tolist()) if v > 0]
+
+
+def wrong_rows(task: str, decoded: Tensor, target: Tensor) -> Tensor:
+    """Which rows are answered wrongly, bool (N,): a number whenever it is not exact; none without a target."""
+    if task == "classification":
+        return (decoded.argmax(1) != target) & (target >= 0)
+    return ((decoded > 0.5) != (target > 0.5)).any(1) if task == "multilabel" else (decoded != target).any(1)
 
 
 def _there(names: tuple[str, ...], row: Tensor) -> list[str]:
@@ -143,31 +157,52 @@ def _confusion(names: tuple[str, ...], tested: Evaluation, gallery: Gallery) -> 
     cell = target[known] * classes + guess[known]
     counts = torch.bincount(cell, minlength=classes * classes).view(classes, classes)
     off = counts.clone().fill_diagonal_(0)
-    largest = [k for k in off.flatten().argsort(descending=True)[:CELLS].tolist() if off.view(-1)[k]]
-    diagonal = [k * (classes + 1) for k in range(min(classes, 20)) if counts[k, k]]
-    cells = []
-    for k in [*largest, *diagonal]:
-        rows = known[torch.nonzero(cell == k)[:CELL_SAMPLES, 0]].tolist()
+    most = classes * classes if classes <= GRID else CELLS
+    largest = [k for k in off.flatten().argsort(descending=True)[:most].tolist() if off.view(-1)[k]]
+    diagonal = [k * (classes + 1) for k in range(min(classes, GRID)) if counts[k, k]]
+    cells, spare = [], max(0, SHOWN - len(largest) - len(diagonal))
+    for k in [*largest, *diagonal]:  # one sample each, and more for the largest confusions
+        more = min(CELL_SAMPLES - 1, spare)
+        rows = known[torch.nonzero(cell == k)[: 1 + more, 0]].tolist()
+        spare -= len(rows) - 1
         cells.append(Cell(k // classes, k % classes, tuple(gallery.sample(i) for i in rows)))
     shown = tuple(_name(names, c) for c in range(classes))
     return Confusion(shown, tuple(map(tuple, counts.tolist())), tuple(cells))
 
 
-def _curves(names: tuple[str, ...], rows: Classes | Labels) -> tuple[tuple[Curve, ...], tuple[Curve, ...]]:
-    columns = list(rows.ranked())
+def _curves(names: tuple[str, ...], rows: Classes | Labels) -> tuple[tuple[Curve, ...], tuple[Curve, ...], int]:
+    """ROC and precision–recall curves, of many classes those with the smallest areas; and how many classes have any."""
     two = isinstance(rows, Classes) and rows.scores.shape[1] == 2
-    roc, pr, ones = [], [], torch.ones(1, len(rows.actual), dtype=torch.float64)
-    for c, (score, truth) in enumerate(columns[:CURVES]):
-        if not bool(truth.any()) or bool(truth.all()):
-            continue
-        name = _name(names, 1 if two else c)
-        _, hits, false = curve(score, truth)
-        area, mean_precision = (float(v) for v in auroc_and_precision(score, truth, [ones]))
-        rates = zip((false / false[-1]).tolist(), (hits / hits[-1]).tolist())
-        roc.append(Curve(name, ((0.0, 0.0), *rates), area))
-        precision = zip((hits / hits[-1]).tolist(), (hits / (hits + false)).tolist())
-        pr.append(Curve(name, tuple(precision), mean_precision))
-    return tuple(roc), tuple(pr)
+    ones = torch.ones(1, len(rows.actual), dtype=torch.float64)
+    areas: dict[int, tuple[float, float]] = {}
+    for c, (score, truth) in enumerate(rows.ranked()):
+        if bool(truth.any()) and not bool(truth.all()):
+            area, precision = auroc_and_precision(score, truth, [ones])
+            areas[c] = float(area), float(precision)
+    worst = [sorted(areas, key=lambda c: (areas[c][k], c))[:CURVES] for k in (0, 1)]
+    drawn: dict[int, tuple[list[float], ...]] = {}
+    for c, (score, truth) in enumerate(rows.ranked()):
+        if c in worst[0] or c in worst[1]:
+            _, hits, false = curve(score, truth)
+            kept = _corners(hits)
+            hits, false = hits[kept], false[kept]
+            found, wrong, precision = hits / hits[-1], false / false[-1], hits / (hits + false)
+            drawn[c] = wrong.tolist(), found.tolist(), precision.tolist()
+
+    def name(c: int) -> str:
+        return _name(names, 1 if two else c)
+
+    roc = tuple(Curve(name(c), ((0.0, 0.0), *zip(*drawn[c][:2])), areas[c][0]) for c in sorted(worst[0]))
+    pr = tuple(Curve(name(c), tuple(zip(*drawn[c][1:])), areas[c][1]) for c in sorted(worst[1]))
+    return roc, pr, len(areas)
+
+
+def _corners(hits: Tensor) -> Tensor:
+    """Where a curve turns, bool (N,): between two of these no row more is found, and the line is straight."""
+    same = hits[1:] == hits[:-1]
+    inside = torch.zeros(len(hits), dtype=torch.bool)
+    inside[1:-1] = same[1:] & same[:-1]
+    return ~inside
 
 
 def _labels(schema: Schema, rows: Labels) -> tuple[LabelCounts, ...]:
@@ -195,10 +230,14 @@ def _targets(schema: Schema, rows: Values) -> tuple[Target, ...]:
     found = []
     for t, name in enumerate(target_names(schema) or map(str, range(rows.actual.shape[1]))):
         truth, answer = rows.actual[:, t], rows.guess[:, t]
-        wrong = answer - truth
+        wrong = (answer - truth)[(answer - truth).isfinite()]
+        if not len(wrong):
+            continue
         low, high = (float(v) for v in torch.quantile(wrong[:1_000_000], torch.tensor([0.001, 0.999]).double()))
         edges = torch.linspace(low, high if high > low else low + 1, HISTOGRAM + 1, dtype=torch.float64)
         counts = torch.histogram(wrong.clamp(low, high), edges).hist
         points = tuple(zip(truth[some].tolist(), answer[some].tolist()))
-        found.append(Target(name, points, tuple(edges.tolist()), tuple(int(c) for c in counts)))
+        beyond = int(((wrong < edges[0]) | (wrong > edges[-1])).sum())
+        bars = tuple(edges.tolist()), tuple(int(c) for c in counts)
+        found.append(Target(name, points, *bars, total=len(truth), beyond=beyond))
     return tuple(found)

@@ -10,6 +10,7 @@ from danlu.messages import SAYINGS, say, spoken
 from danlu.metrics import METRICS
 from danlu.report.lines import metric_name
 from danlu.report.page.contents import Interval, Metric, Text, Unit
+from danlu.showing.retold import retold
 
 PERCENT = frozenset({"accuracy", "balanced_accuracy", "exact_match", "top5_accuracy", "calibration_error", "mape"})
 
@@ -71,7 +72,8 @@ def metrics_of(task: str, results: Mapping[str, Any], also: Mapping[str, Text]) 
         if value is None or math.isnan(value):
             continue
         better: Literal["higher", "lower"] = "higher" if known.greater else "lower"
-        note = told(f"page.trap.{name}") if f"page.trap.{name}" in SAYINGS else ""
+        traps = [key for key in (f"page.trap.{task}.{name}", f"page.trap.{name}") if key in SAYINGS]
+        note = told(traps[0]) if traps else ""
         trivial, linear = (_known(results.get(f"test/{name}_{part}")) for part in ("baseline", "linear"))
         interval = interval_of(results, f"test/{name}", also)
         found.append(Metric(name_of_metric(name), value, interval, trivial, linear, better, unit_of(name), note))
@@ -86,10 +88,11 @@ def metrics_of(task: str, results: Mapping[str, Any], also: Mapping[str, Text]) 
 
 def interval_of(row: Mapping[str, Any], key: str, also: Mapping[str, Text] | None = None) -> Interval | None:
     low, high = _known(row.get(f"{key}_low")), _known(row.get(f"{key}_high"))
-    if low is None or high is None:
-        return None
     kind = str(row.get(f"{key}_interval", ""))
-    return Interval(low, high, (also or {}).get(kind, kind))
+    named = (also or {}).get(kind, retold(kind))
+    if low is None or high is None or (low == high and named != told("interval.wilson")):
+        return None  # all resamples alike, as of few rows that are all right: that says nothing about other rows
+    return Interval(low, high, named)
 
 
 def kinds_of_interval() -> dict[str, Text]:

@@ -10,6 +10,7 @@ from typing import Any
 from danlu.metrics import HEADLINES
 from danlu.report.layout import number
 from danlu.report.page import contents as c
+from danlu.report.page import words
 from danlu.showing.texts import before_chinese, head_and, kinds_of_interval, listed, metrics_of, name_of_metric, told
 
 MOST_HEADS = 4  # named in a sentence; the table below has all
@@ -32,11 +33,18 @@ def judged(head: str, task: str, results: Mapping[str, Any]) -> Judged | None:
     return None if metric is None else Judged(head, task, metric, results)
 
 
-def verdict(found: Sequence[Judged], rows: int, findings: tuple[c.Finding, ...], heads: Sequence[str]) -> c.Verdict:
-    """Three sentences, and the main metric; of several ``heads`` a line each. ``heads``: those the findings are of."""
+def verdict(
+    found: Sequence[Judged], rows: int, findings: tuple[c.Finding, ...], heads: Sequence[str], *, broken: int = 0
+) -> c.Verdict:
+    """Three sentences, and the main metric; of several ``heads`` a line each. ``heads``: those the findings are of.
+
+    ``broken``: how many of the tested ``rows`` were answered with what is no number.
+    """
+    doubt = told("showing.broken", count=f"{broken:,}", rows=f"{rows:,}") if broken else _trust(findings, heads)
     if not found:
-        return c.Verdict((told("showing.no_test"),), findings=findings)
-    sentences = (*how_good(found, rows), _trust(findings, heads))
+        first = told("showing.no_figure", rows=f"{rows:,}") if rows else told("showing.no_test")
+        return c.Verdict((first, doubt) if broken else (first,), findings=findings)
+    sentences = (*how_good(found, rows), doubt)
     if found[0].head:
         table = tuple(c.HeadScore(one.head, one.metric, told(f"baseline.{one.task}")) for one in found)
         return c.Verdict(sentences, linear=told("linear.what"), findings=findings, heads=table)
@@ -130,7 +138,10 @@ def over_linear(name: str, headline: c.Metric, results: Mapping[str, Any]) -> c.
     sign = 1 if headline.better == "higher" else -1
     worst, best = sorted((sign * low, sign * high))
     said = "over" if worst > 0 else "under" if best < 0 else "not_over"
-    figures = {k: _signed(headline, v) for k, v in {"value": value, "low": low, "high": high}.items()}
+    if said != "not_over":  # who is ahead is said in words, so that less of an error needs no minus
+        low, high = sorted((abs(low), abs(high)))
+    shown = {"value": value, "low": low, "high": high}
+    figures = {k: _apart(headline, v, signed=said == "not_over") for k, v in shown.items()}
     points = told("showing.points") if headline.unit == "%" else ""
     return told(f"showing.{said}", points=points, **figures)
 
@@ -158,11 +169,12 @@ def _without(head: str, what: c.Text) -> c.Text:
     return texts[0].removeprefix(starts[0]), texts[1].removeprefix(starts[1])
 
 
-def _signed(metric: c.Metric, value: float) -> str:
-    """A difference; of shares in percentage points, whose sign the table has anyway."""
+def _apart(metric: c.Metric, value: float, *, signed: bool) -> str:
+    """A difference; of shares in percentage points."""
     shown = f"{100 * abs(value):.1f}" if metric.unit == "%" else number(abs(value))
-    return f"{'+' if value > 0 else '−' if value < 0 else ''}{shown}"
+    return f"{('+' if value > 0 else '−' if value < 0 else '') if signed else ''}{shown}"
 
 
 def _figure(metric: c.Metric, value: float) -> str:
-    return f"{100 * value:.1f} %" if metric.unit == "%" else number(value)
+    """As exact as the large number beside it; in letters that any terminal has."""
+    return words.value(value, metric.unit, words.decimals_for(metric.interval)).replace("\u202f", " ")

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from danlu.batch import rows_of
 from danlu.data.columns import Columns
 from danlu.data.mixed import meaning
 from danlu.evaluate import Evaluation, answers_of
@@ -18,7 +19,7 @@ from danlu.metrics import HEADLINES, METRICS, values
 from danlu.plan import Plan
 from danlu.report.page.contents import Attribution, Importance, Importances, Interval, Layer, Model, Picture, Why
 from danlu.showing.samples import Gallery
-from danlu.showing.texts import head_and, name_of_metric, told
+from danlu.showing.texts import head_and, name_of_metric, told, unit_of
 from danlu.summary import Summary, summarise
 from danlu.tasks import Head
 
@@ -26,6 +27,8 @@ PICTURES = 8
 COPIES = NOISY * 3  # forward passes' worth of work a picture for SmoothGrad: forward and backward for each copy
 WORK = 1e11  # floating-point operations spent on pictures: about a second of a small processor
 ROWS, COLUMNS, REPEATS = 1000, 40, 5
+FEWEST = 10  # rows
+FEW = 16  # rows of a batch that the model is written down with
 LEAST_ROWS = 50  # shuffling fewer says little
 
 
@@ -63,17 +66,19 @@ def _of_head(plan: Plan, shown: Shown, summary: Summary | None, heads: int) -> W
         many = int(min(ROWS, 5 * WORK * summary.samples / (summary.flops * passes)))
     if many < LEAST_ROWS <= len(gallery):
         return heat
-    inputs = _inputs(test, gallery.rows[:many])
+    some = _spread(torch.arange(len(gallery)), many)  # a file of rows in order begins with rows of one kind
+    inputs = _inputs(test, [gallery.rows[i] for i in some.tolist()])
     tensors = tuple(t for t in inputs if isinstance(t, Tensor))
     if len(tensors) != len(inputs) or any(t.ndim != 2 for t in tensors if not mixed):
         return Why()
     groups = groups_of(plan.schema) if plan.schema.origin == "table" else {}
     if not groups and len(tensors) == 1:
         groups = single_columns(tensors[0])
-    if not 0 < len(groups) <= COLUMNS:
+    assert tested.target is not None and tested.decoded is not None
+    known = bool(tested.decoded[some].isfinite().all())  # of an answer that is no number nothing can be lost
+    if not 0 < len(groups) <= COLUMNS or len(some) < FEWEST or not known:
         return heat
-    assert tested.target is not None
-    return replace(heat, importances=(_importances(plan, head, tensors, tested.target[: len(tensors[0])], groups),))
+    return replace(heat, importances=(_importances(plan, head, tensors, tested.target[some], groups),))
 
 
 def _inputs(test: Columns, rows: Sequence[int]) -> tuple[Any, ...]:
@@ -94,7 +99,7 @@ def _importances(
     )
     found = permutation_importance(score, inputs, groups, greater=METRICS[task][name].greater, repeats=REPEATS)
     columns = sorted((Importance(i.name, i.drop, Interval(i.low, i.high)) for i in found), key=lambda i: -i.drop)
-    return Importances(tuple(columns), head_and(head.name, name_of_metric(name)))
+    return Importances(tuple(columns), head_and(head.name, name_of_metric(name)), unit_of(name))
 
 
 class _OneHead(nn.Module):
@@ -140,9 +145,16 @@ def _heat(plan: Plan, shown: Shown, summary: Summary | None, heads: int) -> Why:
 
 
 def _half_wrong(guess: Tensor, target: Tensor, many: int) -> Tensor:
-    """The places of the first rows: up to half of them answered wrongly, then rightly."""
-    wrong = torch.nonzero(guess != target)[: many // 2, 0]
-    return torch.cat([wrong, torch.nonzero(guess == target)[: many - len(wrong), 0]])
+    """The places of rows from all over the test: up to half of them answered wrongly, then rightly."""
+    wrong = _spread(torch.nonzero(guess != target)[:, 0], many // 2)
+    return torch.cat([wrong, _spread(torch.nonzero(guess == target)[:, 0], many - len(wrong))])
+
+
+def _spread(rows: Tensor, most: int) -> Tensor:
+    """At most ``most`` of the rows, equally far from each other: the rows of a folder lie class by class."""
+    if len(rows) <= most:
+        return rows
+    return rows[torch.arange(most, device=rows.device) * len(rows) // max(1, most)]
 
 
 def _attribution(shown: Shown, i: int, heat: bytes) -> Attribution:
@@ -207,7 +219,23 @@ def summary_of(plan: Plan) -> Summary | None:
     """The model on one batch of the data; None where there is none."""
     loader = plan.test_loader or plan.val_loader or plan.loader
     batch = next(iter(loader), None)
-    return None if batch is None else summarise(plan.model, batch)
+    if batch is None:
+        return None
+    try:
+        return summarise(plan.model, few_rows(batch, rows_of(batch)))
+    except Exception:  # a batch whose parts belong together in a way of their own
+        return summarise(plan.model, batch)
+
+
+def few_rows(batch: Any, rows: int) -> Any:
+    """The first rows of a batch: a layer's shape and work for one sample are the same in all of them."""
+    if isinstance(batch, Tensor):
+        return batch[:FEW] if batch.ndim and len(batch) == rows else batch
+    if isinstance(batch, dict):
+        return {k: few_rows(v, rows) for k, v in batch.items()}
+    if type(batch) in (list, tuple):
+        return type(batch)(few_rows(v, rows) for v in batch)
+    return batch
 
 
 def model_of(name: str, summary: Summary | None) -> Model:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, get_args
 from torch import Tensor, nn
 
 from danlu.errors import DanluError
+from danlu.messages import say
 from danlu.types import Prediction, Schema
 
 Scale = Literal["logits", "log_probabilities", "probabilities", "log_values"]
@@ -95,10 +96,23 @@ def shape(value: Any) -> str:
 def require_rows(output: Any, target: Any, model: nn.Module | None) -> tuple[Tensor, Tensor]:
     """Both are tensors with one row a sample, or a DanluError says what they are."""
     if not isinstance(output, Tensor) or not isinstance(target, Tensor):
-        raise DanluError("DL200", where=last_layer(model), output=shape(output), target=shape(target))
+        facts = {"output": shape(output), "target": shape(target), "line": _with_one_each(output, target)}
+        raise DanluError("DL200", where=last_layer(model), **facts)
     if not output.ndim or not target.ndim or len(output) != len(target):
         raise DanluError("DL201", where=last_layer(model), output=shape(output), target=shape(target))
     return output, target
+
+
+def _with_one_each(output: Any, target: Any) -> str:
+    """The line that brings outputs and targets to the same number."""
+    keys: list[Any] = list(target) if isinstance(target, dict) else []
+    keys = list(range(len(target))) if isinstance(target, (tuple, list)) else keys
+    if len(keys) == 1:
+        return say("heads.entry", key=keys[0])
+    if len(keys) > 1 and isinstance(output, Tensor):
+        names = keys if isinstance(target, dict) else [f"y{k}" for k in keys]
+        return say("heads.forward", parts=", ".join(f"{name!r}: …" for name in names))
+    return say("heads.losses")
 
 
 def check_scale(output: Tensor, loss: Any, model: nn.Module | None) -> None:

@@ -11,24 +11,28 @@ from danlu.report.layout import width
 from danlu.report.page.contents import Cell, Confusion
 from danlu.report.page.samples import samples
 from danlu.report.page.tables import heading, more, table
-from danlu.report.page.words import both, compact, count, escape, label, name, short, tr, value
+from danlu.report.page.words import both, compact, count, escape, label, name, sentences, short, show, tr, value
 
 MOST_GRID = 20  # classes whose counts can be read in a grid
+SHORT = 3  # columns of a terminal: names of classes that stand upright in any grid
 MOST_PAIRS = 24  # confusions listed
 MOST_MAP = 256  # pixels of the heat map's side; more classes share pixels
 MOST_SAMPLES = 12  # of a cell
 BUDGET = 200_000  # characters that all cells' samples of a page may take, the largest confusions first
+GRID_BUDGET = 500_000  # where each cell of a grid opens
 RIGHT, WRONG = (31, 136, 201), (214, 88, 40)
 
 
 def confusion(found: Confusion, place: int, heads: int = 1) -> str:
     if not found.classes:
         return ""
-    opened = panels(found, place, BUDGET // max(1, heads))
+    budget = GRID_BUDGET if len(found.classes) <= MOST_GRID else BUDGET
+    opened = panels(found, place, budget // max(1, heads))
     body = (
         grid(found, place, set(opened)) if len(found.classes) <= MOST_GRID else pairs_and_map(found, place, set(opened))
     )
-    note = f'<p class="note">{tr("page.confusion.note")}{" " + tr("page.confusion.open") if opened else ""}</p>'
+    said = sentences(both("page.confusion.note"), both("page.confusion.open") if opened else "")
+    note = f'<p class="note">{show(said)}</p>'
     return (
         heading(tr("page.confusion"), 4 if heads > 1 else 3, f"confusion-{place}")
         + note
@@ -106,8 +110,9 @@ def grid(found: Confusion, place: int, opened: set[tuple[int, int]]) -> str:
         body.append(f'<tr><th scope="row">{name(truth, 30)}</th>{cells}<td class="sum">{compact(total)}</td></tr>')
     corner = f'<td class="corner">{tr("page.confusion.corner")}</td>'
     total_head = f'<th scope="col" class="sum"><span>{tr("page.rows")}</span></th>'
-    flat = size <= 6 and all(width(c) <= 9 for c in found.classes)
-    look = "cm many" if size > 8 else "cm flat" if flat else "cm"
+    widest = max(width(c) for c in found.classes)
+    flat = widest <= (9 if size <= 6 else SHORT)
+    look = "cm" + " many" * (size > 8) + " flat" * flat
     return (
         f'<div class="scroll" tabindex="0" role="region" {label(both("page.confusion"))}><table class="{look}">'
         f"<thead><tr>{corner}{heads}{total_head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
@@ -165,7 +170,7 @@ def heat_map(found: Confusion) -> str:
     size = len(found.classes)
     data = base64.b64encode(png(heat_pixels(found))).decode("ascii")
     picture = f'<img class="heat" alt="" width="{size}" height="{size}" src="data:image/png;base64,{data}">'
-    ends = f"{name(found.classes[0], 24)} … {name(found.classes[-1], 24)}"
+    ends = f"{name(found.classes[0], 24)} – {name(found.classes[-1], 24)}"
     caption = f'{tr("page.confusion.map")} <span class="soft">{ends}</span>'
     return f"<figure><figcaption>{caption}</figcaption>{picture}</figure>"
 

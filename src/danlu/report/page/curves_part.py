@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from danlu.report.layout import rate as speed
 from danlu.report.page.charts import Frame, Line, legend, line_chart, upright, value_in_percent, widened
 from danlu.report.page.contents import Curves, EpochPoint, Fact, RangeTest, Text, Unit
 from danlu.report.page.scale import Axis, axis
 from danlu.report.page.tables import facts, figure
-from danlu.report.page.words import both, finite, show, size, tr
+from danlu.report.page.words import both, capital, finite, joined, lasting, show, size, tr, value
 
+WAITING = 0.1  # a tenth of the time: below it a curve would look like much
 LOG_RATIO = 50  # losses that fall by more than this are drawn on a logarithmic axis
 
 
@@ -22,14 +24,17 @@ def curves(contents: Curves) -> str:
         Line(both("page.val_loss"), series(points, "val_loss"), 5, star=star),
     ]
     monitored = Line(metric or "", series(points, "metric"), 5, star=star)
+    if len(points) == 1:  # a chart of one point is a number
+        return (f'<div class="charts">{charts_of_steps(contents)}</div>' * bool(charts_of_steps(contents))) + facts(
+            [*one_epoch(points[0], contents), *figures(contents)]
+        )
     out = [
         epochs_chart(both("page.loss"), losses, log=True),
         epochs_chart(metric, [monitored], unit=contents.monitor_unit) if metric else "",
-        rates_chart(contents.rates),
-        range_chart(contents.range_test) if contents.range_test else "",
+        charts_of_steps(contents),
         epochs_chart(both("page.rate"), [Line(both("page.rate"), series(points, "rate"), 3)], zero=True),
         epochs_chart(
-            both("page.waiting"), [Line(both("page.waiting"), series(points, "waiting"), 2)], unit="%", zero=True
+            both("page.waiting"), [Line(both("page.waiting"), series(points, "waiting"), 2)], unit="%", least=WAITING
         ),
     ]
     charts = "".join(out)
@@ -37,23 +42,45 @@ def curves(contents: Curves) -> str:
     return body + facts(figures(contents))
 
 
+def charts_of_steps(contents: Curves) -> str:
+    return rates_chart(contents.rates) + (range_chart(contents.range_test) if contents.range_test else "")
+
+
+def one_epoch(point: EpochPoint, contents: Curves) -> list[Fact]:
+    """What an only epoch gave, in figures."""
+    named: list[tuple[Text, float | None, Unit]] = [
+        (joined(both("page.loss"), " · ", both("page.train_loss")), point.train_loss, ""),
+        (joined(both("page.loss"), " · ", both("page.val_loss")), point.val_loss, ""),
+        (
+            joined(contents.monitor, " · ", both("page.val_loss")),
+            point.metric if contents.monitor else None,
+            contents.monitor_unit,
+        ),
+        (both("page.waiting"), point.waiting, "%"),
+    ]
+    rate = [Fact(both("page.rate"), speed(point.rate))] if point.rate is not None and finite(point.rate) else []
+    return [*(Fact(name, value(number, unit)) for name, number, unit in named if finite(number)), *rate]
+
+
 def series(points: Sequence[EpochPoint], field: str) -> list[tuple[float, float | None]]:
     return [(float(p.epoch), getattr(p, field)) for p in points]
 
 
-def epochs_chart(title: Text, lines: Sequence[Line], *, unit: Unit = "", zero: bool = False, log: bool = False) -> str:
-    """A chart over the epochs; nothing where no line has a value."""
+def epochs_chart(
+    title: Text, lines: Sequence[Line], *, unit: Unit = "", zero: bool = False, log: bool = False, least: float = 0
+) -> str:
+    """A chart over the epochs; nothing where no line has a value. ``least``: an axis from 0 reaches at least there."""
     lines = [one for one in lines if any(finite(y) for _, y in one.points)]
     values = [y for one in lines for _, y in one.points if y is not None and finite(y)]
     if not values:
         return ""
     wide = log and min(values) > 0 and max(values) / min(values) > LOG_RATIO
-    y = axis(values, log=wide, zero=zero)
+    y = axis([*values, *([0.0, least] if least else [])], log=wide, zero=zero)
     labels = [value_in_percent(t) for t in y.ticks] if unit == "%" else y.labels
     frame = widened(Frame(epoch_axis([x for one in lines for x, _ in one.points]), y), labels)
     drawn = line_chart(frame, lines, both("page.epoch"), name=title, unit=unit)
     note = f' <span class="soft">{tr("page.log")}</span>' if wide else ""
-    return figure(show(title, 80) + note + legend(lines), drawn)
+    return figure(show(capital(title), 80) + note + legend(lines), drawn)
 
 
 def epoch_axis(epochs: Sequence[float]) -> Axis:
@@ -102,7 +129,7 @@ def figures(contents: Curves) -> list[Fact]:
     out = [Fact(both("page.memory", device=known_device), size(peak)) for known_device, peak in contents.memory]
     seconds = [p.seconds for p in contents.epochs if p.seconds is not None and finite(p.seconds)]
     if seconds and finite(sum(seconds)):
-        out.append(Fact(both("page.seconds"), f"{sum(seconds) / len(seconds):,.3g}\u202fs"))
+        out.append(Fact(both("page.seconds"), lasting(sum(seconds) / len(seconds))))
     if contents.best_epoch is not None:
         out.append(Fact(both("page.best"), f"★ {contents.best_epoch}"))
     return out

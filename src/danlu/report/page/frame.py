@@ -27,7 +27,7 @@ def render(contents: Page) -> str:
         "data": data(contents.data, contents.of),
         "curves": curves(contents.curves),
         "tests": "".join(results(r, i, len(contents.tests)) for i, r in enumerate(contents.tests)),
-        "mistakes": mistakes(contents.mistakes, contents.label_errors),
+        "mistakes": mistakes(contents),
         "why": why(contents.why),
         "model": model(contents.model),
         "reproduce": reproduce(contents.reproduce),

@@ -6,21 +6,22 @@ import math
 from collections.abc import Sequence
 
 from danlu.report.page.bars import bar
-from danlu.report.page.contents import Attribution, Importance, LabelError, Mistake, Why
+from danlu.report.page.contents import Attribution, Importance, LabelError, Mistake, Page, Unit, Why
 from danlu.report.page.samples import picture, place, samples
 from danlu.report.page.scale import axis
 from danlu.report.page.tables import heading, shown_of, table
-from danlu.report.page.words import both, escape, finite, name, show, tr, value
+from danlu.report.page.words import both, escape, finite, name, sentences, show, tr, value
 
 MOST_MISTAKES, MOST_LABELS, MOST_PICTURES, MOST_COLUMNS = 24, 48, 24, 40
 
 
-def mistakes(found: Sequence[Mistake], labels: Sequence[LabelError]) -> str:
-    out = []
+def mistakes(contents: Page) -> str:
+    found, labels, out = contents.mistakes, contents.label_errors, []
     if found:
         shown = found[:MOST_MISTAKES]
         body = samples([m.sample for m in shown], both("page.mistakes"), [mistake(m) for m in shown])
-        out += [heading(tr("page.mistakes")), f'<p class="note">{tr("page.mistakes.note")}</p>', body]
+        out += [heading(tr("page.mistakes")), f'<p class="note">{tr(mistakes_note(shown))}</p>', body]
+        out.append(shown_of(len(shown), max(contents.mistakes_total or 0, len(found))))
     if labels:
         few = labels[:MOST_LABELS]
         body = samples([one.sample for one in few], both("page.labels"), [label_error(one) for one in few])
@@ -29,8 +30,18 @@ def mistakes(found: Sequence[Mistake], labels: Sequence[LabelError]) -> str:
     return "".join(out)
 
 
+def mistakes_note(shown: Sequence[Mistake]) -> str:
+    """What stands below them: numbers have a distance, single classes a probability, labels neither."""
+    if any(m.off for m in shown):
+        return "page.mistakes.note.numbers"
+    sure = any(m.probability is not None for m in shown)
+    return "page.mistakes.note" if sure else "page.mistakes.note.labels"
+
+
 def mistake(m: Mistake) -> str:
-    """ "cat → dog 97.1 %", with the loss below."""
+    """ "cat → dog 97.1 %", with the loss below; of a number how far off it is."""
+    if m.off:
+        return f'{swap(m.truth, m.answer)}<span class="soft under">{tr("page.off_by", value=m.off)}</span>'
     sure = f' <span class="soft">{escape(value(m.probability, "%"))}</span>' if m.probability is not None else ""
     if m.loss is None or not finite(m.loss):
         return swap(m.truth, m.answer) + sure
@@ -59,7 +70,8 @@ def why(contents: Why) -> str:
         out.append(heading(tr("page.importances")))
     for one in contents.importances:
         metric = one.metric or both("page.the_metric")
-        out += [f'<p class="note">{tr("page.importances.note", metric=metric)}</p>', importances(one.columns)]
+        said = sentences(both("page.importances.note", metric=metric), both("page.importances.interval"))
+        out += [f'<p class="note">{show(said)}</p>', importances(one.columns, one.unit)]
     return "".join(out)
 
 
@@ -72,26 +84,35 @@ def attribution(a: Attribution) -> str:
     return f'<li>{both_pictures}<span class="cap">{of}{said}</span>{place(a.sample.where, 40)}</li>'
 
 
-def importances(found: Sequence[Importance]) -> str:
-    """The most important first."""
+def importances(found: Sequence[Importance], unit: Unit) -> str:
+    """The most important first; what a share loses is told in percentage points."""
     ranked = sorted((i for i in found if finite(i.drop)), key=lambda i: -i.drop)
     shown = ranked[:MOST_COLUMNS]
     ends = [v for i in shown if i.interval for v in (i.interval.low, i.interval.high) if finite(v)]
     scale = axis([i.drop for i in shown] + ends, zero=True)
-    digits = max(0, 2 - math.floor(math.log10(max([abs(i.drop) for i in shown], default=0) or 1)))
+    times = 100.0 if unit == "%" else 1.0
+    digits = max(0, 2 - math.floor(math.log10(times * max([abs(i.drop) for i in shown], default=0) or 1)))
     rows = [
-        [name(i.name, 60), bar(scale, i.drop, interval=i.interval), fixed(i.drop, digits), around(i, digits)]
+        [
+            name(i.name, 60),
+            bar(scale, i.drop, interval=i.interval),
+            fixed(times * i.drop, digits),
+            around(i, digits, times),
+        ]
         for i in shown
     ]
-    heads = [tr("page.column"), "", tr("page.drop"), tr("page.interval")]
+    heads = [tr("page.column"), "", tr("page.drop.points" if unit == "%" else "page.drop"), tr("page.interval")]
     return table(heads, rows, name=both("page.importances"), kinds="tbnn") + shown_of(len(shown), len(ranked))
 
 
-def around(i: Importance, digits: int) -> str:
+def around(i: Importance, digits: int, times: float) -> str:
     if i.interval is None or not (finite(i.interval.low) and finite(i.interval.high)):
         return ""
-    return f"{fixed(i.interval.low, digits)}\u00a0– {fixed(i.interval.high, digits)}"
+    return f"{fixed(times * i.interval.low, digits)}\u00a0– {fixed(times * i.interval.high, digits)}"
 
 
 def fixed(number: float, digits: int) -> str:
-    return f"{number:,.{min(digits, 12)}f}".replace("-", "−") if abs(number) < 1e12 else value(number)
+    shown = f"{number:,.{min(digits, 12)}f}"
+    if not shown.strip("-0.,"):
+        shown = shown.removeprefix("-")  # nothing is left of it
+    return shown.replace("-", "−") if abs(number) < 1e12 else value(number)

@@ -45,7 +45,7 @@ def layer_table(layers: tuple[Layer, ...]) -> str:
         shape = one.shape if isinstance(one.shape, str) else "×".join(str(s) for s in one.shape)
         cells = [f"<code>{name(one.name, 80)}</code>", name(one.type, 60), escape(shape), count(one.parameters)]
         rows.append(cells + [compact(one.flops) if one.flops is not None else ""] * flops)
-    return table(heads[: 4 + flops], rows, name=both("page.layers"), kinds="ttnn" + "n" * flops)
+    return table(heads[: 4 + flops], rows, name=both("page.layers"), kinds="ttnn" + "n" * flops, look="layers")
 
 
 def reproduce(contents: Reproduce) -> str:

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from danlu.report.page.charts import Frame, Line, axes, columns, diagonal, legend, line_chart, square, svg, widened
 from danlu.report.page.contents import Calibration, Curve, Text
-from danlu.report.page.scale import axis, shares
+from danlu.report.page.scale import counts_axis, shares
 from danlu.report.page.tables import figure
-from danlu.report.page.words import both, count, finite, joined, short, show, tr, value
+from danlu.report.page.words import both, count, finite, joined, sentences, short, show, tr, value
 
 MOST_CURVES = 6
 
 
-def share_curves(found: Sequence[Curve], kind: str) -> str:
-    """ROC or precision–recall curves in one square; of many those with the smallest areas."""
+def share_curves(found: Sequence[Curve], kind: str, total: int = 0) -> str:
+    """ROC or precision–recall curves in one square; of many, ``total`` in all, those with the smallest areas."""
     if not found:
         return ""
     shown = list(found)
@@ -26,9 +26,9 @@ def share_curves(found: Sequence[Curve], kind: str) -> str:
     under = diagonal(frame) if kind == "roc" else ""
     drawn = line_chart(frame, lines, both(f"page.{kind}.x"), name=title, under=under)
     keys = legend(lines) or f'<p class="note">{show(lines[0].name, 120)}</p>'
-    note = f'<p class="note">{tr("page.curves.worst", shown=str(len(shown)), total=count(len(found)))}</p>'
+    note = f'<p class="note">{tr("page.curves.worst", shown=str(len(shown)), total=count(max(total, len(found))))}</p>'
     up = f' <span class="soft">{tr(f"page.{kind}.y")}</span>'
-    return figure(show(title) + up, drawn, keys + (note if len(shown) < len(found) else ""))
+    return figure(show(title) + up, drawn, keys + (note if len(shown) < max(total, len(found)) else ""))
 
 
 def with_area(curve: Curve) -> Text:
@@ -56,15 +56,15 @@ def calibration(found: Calibration) -> str:
     inside = drawn + diagonal(frame)
     title = both("page.calibration")
     main = line_chart(frame, [means], both("page.confidence"), name=title, under=inside)
-    error = tr("page.calibration.error", value=value(found.error, "%")) + " " if found.error is not None else ""
-    note = f'<p class="note">{error}{tr("page.calibration.note")}</p>'
+    error = both("page.calibration.error", value=value(found.error, "%")) if found.error is not None else ""
+    note = f'<p class="note">{show(sentences(error, both("page.calibration.note")))}</p>'
     up = f' <span class="soft">{tr("page.accuracy_of_bin")}</span>'
     return figure(show(title) + up, main + bin_counts(frame, found), note)
 
 
 def bin_counts(above: Frame, found: Calibration) -> str:
     """How many rows lie in each bin, under the calibration chart and on its x axis."""
-    y = axis([float(b.count) for b in found.bins], zero=True, ticks=2)
+    y = counts_axis([b.count for b in found.bins], ticks=2)
     frame = Frame(above.x, y, width=above.width, height=84, left=above.left, bottom=16)
     bins = [b for b in found.bins if b.count]
     bars = "".join(columns(frame, (b.low, b.high), (float(b.count),), (f"{count(b.count)}",), 0) for b in bins)

@@ -6,12 +6,25 @@ from collections.abc import Sequence
 
 from danlu.report.page.bars import dot
 from danlu.report.page.confusion import confusion
-from danlu.report.page.contents import ClassScore, Interval, Metric, Results, Slices
+from danlu.report.page.contents import ClassScore, Interval, Metric, Results, Slices, Unit
 from danlu.report.page.probabilities import calibration, share_curves
 from danlu.report.page.regression import regression
 from danlu.report.page.scale import Axis, axis, shares
 from danlu.report.page.tables import heading, shown_of, table
-from danlu.report.page.words import both, count, decimals_for, escape, finite, name, show, span, tr, value
+from danlu.report.page.words import (
+    both,
+    capital,
+    count,
+    decimals_for,
+    escape,
+    finite,
+    name,
+    sentences,
+    show,
+    span,
+    tr,
+    value,
+)
 
 MOST_CLASSES, MOST_SLICES = 240, 120  # of classes: over all heads
 
@@ -32,7 +45,7 @@ def results(found: Results, place: int, heads: int) -> str:
         out += [heading(tr("page.per_class"), level), per_class(found.classes, MOST_CLASSES // heads)]
     if found.labels:
         out += [heading(tr("page.per_label"), level), per_label(found, MOST_CLASSES // heads)]
-    charts = share_curves(found.roc, "roc") + share_curves(found.pr, "pr")
+    charts = share_curves(found.roc, "roc", found.curves) + share_curves(found.pr, "pr", found.curves)
     charts += calibration(found.calibration) if found.calibration else ""
     out.append(f'<div class="charts">{charts}</div>' if charts else "")
     if found.slices and found.slices.rows:
@@ -55,7 +68,11 @@ def metrics(found: Sequence[Metric]) -> str:
         sign = {"higher": "↑", "lower": "↓"}.get(m.better, "")
         arrow = f'<span class="arrow" aria-hidden="true">{sign}</span>' if sign else ""
         note = f'<p class="note">{show(m.note, 400)}</p>' if m.note else ""
-        row = [f"{show(m.name, 80)}{arrow}{note}", f"<b>{escape(value(m.value, m.unit, digits))}</b>", ranged(m)]
+        row = [
+            f"{show(capital(m.name), 80)}{arrow}{note}",
+            f"<b>{escape(value(m.value, m.unit, digits))}</b>",
+            ranged(m),
+        ]
         row += [escape(value(m.linear, m.unit, digits))] * linear + [escape(value(m.trivial, m.unit, digits))] * trivial
         rows.append(row)
     below = f'<p class="note">{tr("page.metric.note")}</p>'
@@ -105,6 +122,12 @@ def close_shares(numbers: Sequence[float]) -> Axis:
     return Axis(max(0.0, near.low), min(1.0, near.high), (0.0, 1.0)) if near.low < 1 and near.high > 0 else shares()
 
 
+def soft_range(scale: Axis, unit: Unit) -> str:
+    """What the drawn column begins and ends with."""
+    decimals = {"decimals": 0} if unit == "%" else {}
+    return escape(f"{value(scale.low, unit, **decimals)} – {value(scale.high, unit, **decimals)}")
+
+
 def score(number: float | None, interval: Interval | None) -> str:
     around = span(interval, "%")
     under = f'<span class="soft under">{escape(around)}</span>' if around else ""
@@ -125,10 +148,15 @@ def slices(found: Slices) -> str:
         row = [f'<span class="soft">{name(s.field, 40)}</span>', group, count(s.rows)]
         row += [f"<b>{escape(value(s.metric, found.unit))}</b>", escape(span(s.interval, found.unit)), drawn]
         rows.append(row + [escape(value(s.trivial, found.unit))] * trivial)
-    heads = [tr("page.column"), tr("page.slice"), tr("page.rows"), show(found.metric, 60), tr("page.interval"), ""]
+    heads = [tr("page.column"), tr("page.slice"), tr("page.rows"), show(capital(found.metric), 60), tr("page.interval")]
+    heads += [soft_range(scale, found.unit)]
     heads += [tr("page.trivial")] * trivial
-    notes = [tr("page.slices.note", value=value(found.overall, found.unit))] if found.overall is not None else []
-    notes += [show(found.note, 400)] if found.note else []
-    note = f'<p class="note">{" ".join(notes)}</p>' if notes else ""
+    notes = [both("page.slices.note", value=value(found.overall, found.unit))] if found.overall is not None else []
+    said = sentences(*notes, found.note)
+    note = f'<p class="note">{show(said, 800)}</p>' if any(said) else ""
     kinds = "ttnnnb" + "n" * trivial
-    return note + table(heads, rows, name=both("page.slices"), kinds=kinds) + shown_of(len(rows), len(found.rows))
+    return (
+        note
+        + table(heads, rows, name=both("page.slices"), kinds=kinds, look="scores")
+        + shown_of(len(rows), len(found.rows))
+    )

@@ -15,6 +15,7 @@ from danlu.report.page.words import escape, name, short, tr
 
 MIMES = ("image/png", "image/jpeg", "image/webp", "image/gif")
 MOST_COLUMNS = 12
+IN_TABLE = 24  # characters of a place in a table's first column
 SMALL = 64  # pixels; smaller pictures are enlarged with hard edges
 
 
@@ -44,7 +45,10 @@ def pictures(value: Any) -> Iterator[Picture]:
     if isinstance(value, Picture):
         yield value
     elif isinstance(value, tuple):
-        if value and not isinstance(value[0], str | int | float):
+        first = value[0] if value else None
+        if isinstance(first, tuple) and first and not isinstance(first[0], tuple) and not is_dataclass(first[0]):
+            return  # points, rows of a table: thousands of them, all alike
+        if isinstance(first, tuple) or is_dataclass(first):
             for part in value:
                 yield from pictures(part)
     elif is_dataclass(value):
@@ -101,9 +105,18 @@ def place(where: str, most: int = 60) -> str:
     """Where a sample comes from: the end of a path says most, the whole of it is its tooltip."""
     if not where:
         return ""
-    shown = where if len(where) <= most else where.replace("\\", "/").rpartition("/")[2][-most:]
+    shown = where if len(where) <= most else tail(where.replace("\\", "/").rpartition("/")[2], most)
     full = f' title="{escape(short(where, 200))}"' if shown != where else ""
     return f'<span class="where"{full}><bdi>{escape(shown)}</bdi></span>'
+
+
+def tail(text: str, most: int) -> str:
+    """The end of a text, from the beginning of a word."""
+    if len(text) <= most:
+        return text
+    end = text[1 - most :]
+    begins = next((m.start() for m in re.finditer(r"(?<=\s)\S|(?<=[-_.·])\w", end) if m.start() < most // 2), 0)
+    return "…" + end[begins:]
 
 
 def sample_table(shown: Sequence[tuple[Sample, str]], title: Text, captioned: bool) -> str:
@@ -116,8 +129,10 @@ def sample_table(shown: Sequence[tuple[Sample, str]], title: Text, captioned: bo
     body = []
     for s, caption in shown:
         cells = dict(s.row)
-        body.append([place(s.where), *([caption] if noted else []), *(name(cells.get(c, ""), 40) for c in columns)])
-    kinds = "t" + ("t" if noted else "") + "t" * len(columns)
+        body.append(
+            [place(s.where, IN_TABLE), *([caption] if noted else []), *(name(cells.get(c, ""), 40) for c in columns)]
+        )
+    kinds = "t" + ("c" if noted else "") + "t" * len(columns)
     return table(heads + [name(c, 40) for c in columns], body, name=title, kinds=kinds, look="rows")
 
 

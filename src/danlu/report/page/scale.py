@@ -53,6 +53,12 @@ def close(values: Iterable[float]) -> Axis:
     return Axis(low, high, ticks) if len(ticks) > 1 else whole
 
 
+def counts_axis(counts: Iterable[int], ticks: int = 5) -> Axis:
+    """From 0 to the largest count; of few rows there are no halves."""
+    whole = axis([float(c) for c in counts], zero=True, ticks=ticks)
+    return Axis(whole.low, whole.high, tuple(t for t in whole.ticks if t == round(t)))
+
+
 def shares() -> Axis:
     """The axis from 0 to 1."""
     return Axis(0.0, 1.0, (0.0, 0.25, 0.5, 0.75, 1.0))

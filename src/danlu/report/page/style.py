@@ -131,6 +131,8 @@ th.b,td.b{min-width:7rem;width:32%}
 .w{min-width:14rem}
 td.t,tbody th.t{min-width:4.5rem}
 .rows td{white-space:nowrap}
+.rows td.c{white-space:normal;min-width:9rem}
+.scores td.b{padding-right:.375rem}
 .role.target{color:var(--c1);font-weight:600}
 .role.dim{color:var(--soft)}
 .arrow{color:var(--soft);margin-left:.35em}
@@ -150,7 +152,8 @@ text-overflow:ellipsis;white-space:nowrap;padding:.25rem 0}
 .cm td{height:2.75rem;width:3.25rem;min-width:2.75rem;border-radius:5px}
 .cm.many td{height:2.25rem;min-width:2.25rem;width:2.75rem;font-size:.8125rem}
 .cm.flat thead th>span{writing-mode:horizontal-tb;padding:.25rem .5rem}
-.cm .corner{color:var(--soft);font-size:.75rem;text-align:right;padding-right:.625rem;vertical-align:bottom;width:auto}
+.cm .corner{color:var(--soft);font-size:.75rem;text-align:right;padding-right:.625rem;vertical-align:bottom;width:auto;
+white-space:pre}
 .cm .nil{color:var(--soft);opacity:.45}
 .cm .sum{color:var(--soft);padding-left:.5rem;font-weight:400}
 .cm td a{display:flex;align-items:center;justify-content:center;height:100%;min-height:2.25rem;color:inherit;
@@ -232,6 +235,8 @@ section{padding-top:2.5rem}
 th,td{padding:.375rem .375rem}
 table{font-size:.8125rem}
 thead th{white-space:normal}
+thead th,.under{word-break:keep-all}
+.layers td.t,.layers code{white-space:nowrap}
 th.n,td.n{white-space:normal}
 thead th,td.b{vertical-align:bottom}td.b{vertical-align:top}
 th.b,td.b{min-width:3rem;width:20%}
@@ -242,6 +247,7 @@ th.b,td.b{min-width:3rem;width:20%}
 .cm tbody th{padding-right:.375rem}
 .cm tbody bdi{max-width:5.5rem}
 .copies .im{width:3.5rem}
+td.t,tbody th.t{min-width:3.25rem}
 .w{min-width:5.5rem}
 .scores .b{display:none}
 .figures{gap:.75rem 2rem}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from danlu.report.page.contents import Fact, Text
-from danlu.report.page.words import count, label, show, tr
+from danlu.report.page.words import capital, count, label, show, tr
 
 TALL = 14  # rows of a table that are shown without scrolling inside it
 
@@ -50,7 +50,7 @@ def heading(text: str, level: int = 3, anchor: str = "") -> str:
 
 
 def facts(rows: Sequence[Fact]) -> str:
-    body = "".join(f"<div><dt>{show(f.name, 60)}</dt><dd>{show(f.value, 400)}</dd></div>" for f in rows)
+    body = "".join(f"<div><dt>{show(capital(f.name), 60)}</dt><dd>{show(f.value, 400)}</dd></div>" for f in rows)
     return f'<dl class="facts">{body}</dl>' if rows else ""
 
 

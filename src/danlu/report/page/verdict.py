@@ -8,7 +8,20 @@ from danlu.report.page.bars import bar
 from danlu.report.page.contents import Finding, Metric, Text, Verdict
 from danlu.report.page.scale import Axis, axis, shares
 from danlu.report.page.tables import heading, more, table
-from danlu.report.page.words import both, called, decimals_for, escape, finite, joined, name, show, span, tr, value
+from danlu.report.page.words import (
+    both,
+    called,
+    capital,
+    decimals_for,
+    escape,
+    finite,
+    joined,
+    name,
+    show,
+    span,
+    tr,
+    value,
+)
 
 SEVERITIES = ("error", "warning", "note")
 OPEN_NOTES = 3  # more notes than this are folded away
@@ -32,7 +45,7 @@ def headline(metric: Metric, contents: Verdict) -> str:
     kind = f" · {show(metric.interval.kind, 80)}" if metric.interval and metric.interval.kind else ""
     interval = f'<p class="interval">{tr("page.interval")} {escape(around)}{kind}</p>' if around else ""
     arrow = tr(f"page.better.{metric.better}")
-    head = f'<p class="metric">{show(metric.name, 60)} <span class="soft">{arrow}</span></p>'
+    head = f'<p class="metric">{show(capital(metric.name), 60)} <span class="soft">{arrow}</span></p>'
     return f'<div class="headline">{head}<p class="huge">{number}</p>{interval}{comparison(metric, contents)}</div>'
 
 

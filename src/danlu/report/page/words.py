@@ -8,12 +8,15 @@ import re
 import unicodedata
 from typing import Any
 
-from danlu.messages import SAYINGS, filled
-from danlu.report.layout import number
+from danlu.messages import SAYINGS, filled, spoken
+from danlu.report.layout import duration, number
 from danlu.report.page.contents import Interval, Text, Unit
 
 LANGUAGES = ("en", "zh-CN")
 _BIDI = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # they would turn text around that is not theirs
+_CHINESE = "\u3000-\u303f\u4e00-\u9fff\uff00-\uffef"  # with its punctuation
+_BLANK = re.compile(f"(?<=[{_CHINESE}]) (?=[{_CHINESE}])")
+_PERCENT = re.compile(r"(?<=\d) %")
 _SWAPPED = re.compile(r'<title data-alt="([^"]*)">([^<]*)</title>|aria-label="([^"]*)" data-label="([^"]*)"')
 
 
@@ -65,15 +68,31 @@ def show(text: Text, most: int = 2000) -> str:
     """A text as HTML: one element a language, of which the page's style shows one."""
     if isinstance(text, str):
         return name(text, most) if text else ""
-    english, chinese = (escape(short(t, most)) for t in text)
+    english, chinese = (escape(short(t, most)) for t in (_held(text[0]), _held(_BLANK.sub("", text[1]))))
     return (
         f'<span class="e" lang="{LANGUAGES[0]}">{english}</span><span class="z" lang="{LANGUAGES[1]}">{chinese}</span>'
     )
 
 
+def _held(text: str) -> str:
+    """A percent sign stays in the line of its number."""
+    return _PERCENT.sub("\u202f%", text)
+
+
+def capital(text: Text) -> Text:
+    """A text of danlu's own as a heading or a label; a user's name stays as it is."""
+    return text if isinstance(text, str) else (text[0][:1].upper() + text[0][1:], text[1])
+
+
 def tr(key: str, /, **facts: Text | int) -> str:
     """An entry of ``SAYINGS`` as HTML, in both languages."""
     return show(both(key, **facts))
+
+
+def sentences(*texts: Text) -> tuple[str, str]:
+    """Sentences after each other: with a blank between English ones, without between Chinese ones."""
+    sides = [t if isinstance(t, tuple) else (t, t) for t in texts if t]
+    return " ".join(s[0] for s in sides), "".join(s[1] for s in sides)
 
 
 def joined(*texts: Text) -> tuple[str, str]:
@@ -165,3 +184,12 @@ def size(x: int) -> str:
         amount /= 1000
         units.pop()
     return f"{amount:.3g}\u202f{units[-1]}"
+
+
+def lasting(seconds: float) -> Text:
+    """ "4.1s", "12m03s" in both languages."""
+    out = []
+    for language in ("en", "zh"):
+        with spoken(language):
+            out.append(duration(seconds))
+    return out[0], out[1]
