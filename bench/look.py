@@ -11,6 +11,7 @@ import numpy as np
 from common import headline, interleaved, median, run_child, table
 from PIL import Image
 
+COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}  # as pip leaves a package: nothing is compiled again at each start
 PROGRAM = "import sys\nfrom danlu.cli import main\nmain(['look', *sys.argv[1:]])"
 
 
@@ -50,10 +51,11 @@ def main() -> None:
 
         def measure(name: str, _: int) -> float:
             code = [PROGRAM, str(sources[name])] if name in sources else ["import danlu.api"]
-            child = run_child([sys.executable, "-c", *code])
+            child = run_child([sys.executable, "-c", *code], env=COMPILED)
             cpu.setdefault(name, []).append(child.cpu)
             return child.wall
 
+        run_child([sys.executable, "-c", "import danlu.api, danlu.cli, danlu.looking, danlu.data.tables"], env=COMPILED)
         found = interleaved(["import danlu.api", *sources], given.rounds, measure)
     rows = [[name, f"{median(v):.2f}", f"{min(v):.2f}", f"{median(cpu[name]):.2f}"] for name, v in found.items()]
     table(["danlu look", "median, s", "fastest, s", "CPU, s"], rows)

@@ -7,6 +7,7 @@ import pickle
 import pytest
 
 from danlu.errors import DanluError, did_you_mean, nearest
+from danlu.messages import text
 
 
 def test_the_nearest_name_whatever_its_case() -> None:
@@ -31,3 +32,10 @@ def test_an_error_travels_between_processes() -> None:
     error = DanluError("DL160", where="a.idx", name="labels")
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.where, again.facts) == (str(error), "a.idx", {"name": "labels"})
+
+
+def test_one_is_no_plural() -> None:
+    both = ("{count} {count:cell has|cells have} {what!r} | {x:.1f}", "{count} 个单元格")
+    assert text(both, count=1, what="a", x=1) == text(both, count="1", what="a", x=1) == "1 cell has 'a' | 1.0"
+    assert text(both, count="1,001", what="a", x=1) == "1,001 cells have 'a' | 1.0"
+    assert text(both, count=0, what="a", x=1).startswith("0 cells have")

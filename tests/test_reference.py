@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from PIL import Image
 
 import danlu
 from conftest import ROOT
@@ -28,9 +29,22 @@ def reference() -> ModuleType:
 
 
 def documented_events(lang: str) -> dict[str, set[str]]:
-    """The fields of each event on the page: the first column of the table below its heading."""
+    """The fields of each event of a run on the page: the first column of the table below its heading."""
+    return fields_below("## ", events_page(lang).partition("\n## look\n")[0])
+
+
+def documented_looks(lang: str) -> dict[str, set[str]]:
+    """The same of the lines of ``danlu look --json``: "look: data", "column", …"""
+    return fields_below("### ", events_page(lang).partition("\n## look\n")[2])
+
+
+def events_page(lang: str) -> str:
     page = (ROOT / "docs" / lang / "events.md").read_text("utf-8").partition("\n## Metrics")[0]
-    sections = re.split(r"^## ", page.partition("\n## 指标")[0], flags=re.MULTILINE)[1:]
+    return page.partition("\n## 指标")[0]
+
+
+def fields_below(heading: str, page: str) -> dict[str, set[str]]:
+    sections = re.split(f"^{heading}", page, flags=re.MULTILINE)[1:]
     return {s.split("\n")[0]: set(re.findall(r"^\| `(\w+)` \|", s, re.MULTILINE)) for s in sections}
 
 
@@ -46,6 +60,27 @@ def test_every_event_of_a_run_and_all_its_fields_are_on_the_page(lang: str, peng
     files = set(re.findall(r"^\| `([\w./]+)` \|", (ROOT / "docs" / lang / "run-folder.md").read_text("utf-8"), re.M))
     there = {p.name + ("/" if p.is_dir() else "") for p in run.dir.iterdir()}
     assert {"run.toml", "metrics.jsonl", "model/", "report.html", "README.md", "tensorboard/"} <= there <= files
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_every_line_of_look_and_all_its_fields_are_on_the_page(lang: str, penguins: Path, workdir: Path) -> None:
+    for name in ("cat", "dog"):
+        (workdir / "photos" / name).mkdir(parents=True)
+        for k in range(6):
+            Image.new("RGB", (8 + k, 8), (20 * k, 0, 99)).save(workdir / "photos" / name / f"{k}.png")
+    (workdir / "photos" / "cat" / "7.png").write_bytes(b"")
+    run = danlu.train(str(penguins), target="species", epochs=1).dir
+    looks = [danlu.look(str(penguins), target="species"), danlu.look("photos", output="look.html"), danlu.look(run)]
+    looks += [danlu.look("cnn", output="cnn.html", lang=lang)]
+    known, runs = documented_looks(lang), documented_events(lang)
+    seen: dict[str, set[str]] = {}
+    for looked in looks:
+        for event in looked.events():
+            name = f"look: {event['what']}" if event["event"] == "look" else event["event"]
+            assert event.keys() - {"event"} <= {**runs, **known}[name], event
+            seen.setdefault(name, set()).update(event.keys() - {"event"})
+    sometimes = {"compared"}  # only where there are more files than are read in search of copies
+    assert {name: fields - seen[name] - sometimes for name, fields in known.items()} == {name: set() for name in known}
 
 
 def test_every_function_that_makes_an_event_has_its_section(reference: ModuleType) -> None:

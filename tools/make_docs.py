@@ -111,10 +111,12 @@ def says_something(text: str) -> bool:
 
 
 def placeholders_shown(text: str) -> str:
-    """``{path!r}`` → ``⟨path⟩``."""
+    """``{path!r}`` → ``⟨path⟩``; of the words for one and for several, the latter."""
     out = []
-    for literal, name, _, _ in string.Formatter().parse(text):
-        out.append(literal + (f"⟨{re.split(r'[.[]', name)[0]}⟩" if name is not None else ""))
+    for literal, name, spec, _ in string.Formatter().parse(text):
+        words = (spec or "").partition("|")
+        shown = words[2] if words[1] else f"⟨{re.split(r'[.[]', name)[0]}⟩" if name is not None else ""
+        out.append(literal + shown)
     return "".join(out)
 
 

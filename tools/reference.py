@@ -9,6 +9,7 @@ import inspect
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,27 @@ def samples() -> dict[str, events.Event]:
     return {event["event"]: event for event in made}
 
 
+def look_samples() -> dict[str, events.Event]:
+    """The events of ``danlu look --json`` that no run has, made by the functions that make them."""
+    from danlu.looking.events import events_of
+    from danlu.looking.found import Column, Curve, Fact, FoundData, FoundModel, FoundRun
+    from danlu.summary import Row, Summary
+
+    page, line = Path("look.html"), ("danlu …",)
+    facts = [Fact(name, "…") for name in ("opened", "sizes", "modes", "compared", "model_sees")]
+    columns = (Column("image", "image", "input", "…", 0, 0, "…"),)
+    counts = ((70, 15, 15), (70, 15, 15))
+    data = FoundData("photos", "photos/", "images", {"train": 140}, "classification", "label", ("cat", "dog"), counts)
+    data = replace(data, facts=tuple(facts), columns=columns, commands=line)
+    known = [Fact(name, "…") for name in ("data", "task", "rows", "model", "time")]
+    curve = (Curve("val/loss", (1.6, 1.4)),)
+    run = FoundRun(Path("runs/photos"), "finished", (), tuple(known), best=2, epochs=2, curves=curve, page=page)
+    rows = (Row("fc", "Linear", (("", (1, 10)),), 650, 650, 1280, 1),)
+    model = FoundModel("cnn", Summary(rows, 650, 650, 1280, 2600, 1), "…", commands=line)
+    made = [event for found in (data, run, model) for event in events_of(found, page)]
+    return {f"look: {e['what']}" if e["event"] == "look" else e["event"]: e for e in made}
+
+
 def makers() -> set[str]:
     """The functions of report/events.py that make an event."""
     public = vars(events).items()
@@ -112,16 +134,14 @@ def makers() -> set[str]:
 
 
 def events_page(lang: str) -> str:
-    """Every event with its fields, then every metric of every task."""
+    """Every event with its fields, those of look after those of a run, then every metric of every task."""
     parts = [text(lang, "events", "title"), text(lang, "events", "intro")]
     heads = [text(lang, "words", "field"), text(lang, "words", "type"), text(lang, "words", "meaning")]
     for name, event in samples().items():
-        rows = [
-            [f"`{field}`", _type(value, lang), text(lang, "events", name, "fields", field)]
-            for field, value in event.items()
-            if field != "event"
-        ]
-        parts += [f"## {name}", text(lang, "events", name, "about"), table(heads, rows)]
+        parts += [f"## {name}", text(lang, "events", name, "about"), table(heads, _fields(event, lang, "events", name))]
+    parts += [text(lang, "look", "title"), text(lang, "look", "intro")]
+    for name, event in look_samples().items():
+        parts += [f"### {name}", text(lang, "look", name, "about"), table(heads, _fields(event, lang, "look", name))]
     parts += [text(lang, "metrics", "title"), text(lang, "metrics", "intro")]
     heads = [text(lang, "words", name) for name in ("name", "meaning", "range", "better", "interval")]
     for task, known in METRICS.items():
@@ -130,6 +150,12 @@ def events_page(lang: str) -> str:
         ]
         parts += [f"### {text(lang, 'metrics', 'task', task)}", table(heads, rows)]
     return page(*parts, text(lang, "metrics", "outro"))
+
+
+def _fields(event: events.Event, lang: str, *path: str) -> list[list[str]]:
+    """A row for each field: its name, its type, what it means."""
+    names = [name for name in event if name != "event"]
+    return [[f"`{name}`", _type(event[name], lang), text(lang, *path, "fields", name)] for name in names]
 
 
 def _type(value: Any, lang: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from danlu.data.columns import Data
@@ -98,7 +99,7 @@ def doubts_of_data(
         told = DanluError("DL336", part.part, part=say(f"doubt.{part.part}"), **facts)
         found.append(Doubt("note" if part.count < FEW_COPIES * part.rows else "warning", told))
     if target is not None and len(classes) > 1 and not weighted:
-        counts = [int((target == c).sum()) for c in range(len(classes))]
+        counts = torch.bincount(target[target >= 0].long(), minlength=len(classes)).tolist()
         there = [(n, name) for n, name in zip(counts, classes) if n]
         (fewest, rare), (most, common) = min(there), max(there)
         if most >= UNEQUAL * fewest:

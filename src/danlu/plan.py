@@ -188,7 +188,8 @@ def _open(
     if settings.size is None and "size" in decisions.before:  # decided by the device that the run began on
         settings = replace(settings, size=decisions.before["size"])
     layout, asks = models.layout_of(model), models.asked_by(model)
-    data = load_data(asked.data, asked.test, asked.val, settings, layout=layout, own_model=own_model, asks=asks)
+    opened = load_data(asked.data, asked.test, asked.val, settings, layout=layout, own_model=own_model, asks=asks)
+    data = replace(opened, table=None)
     given = scaled(data, expected.mean, expected.std) if expected is not None else None
     image = image_input(data.schema) if data.schema.origin in ("images", "table") else None
     if settings.size is None and image is not None and image.shape[1] == image.shape[2]:
@@ -213,7 +214,7 @@ def open_again(arguments: dict[str, Any], module: nn.Module, schema: Schema) -> 
     image = seen if settings.weights is not None else None  # then the weights may have set its scale
     if seen is not None and (image or schema.origin in ("images", "table")) and seen.shape[1] == seen.shape[2]:
         settings = replace(settings, size=seen.shape[1])
-    data = load_data(*given, settings, layout=layout, own_model=own, asks=asks)
+    data = replace(load_data(*given, settings, layout=layout, own_model=own, asks=asks), table=None)
     return (scaled(data, image.mean, image.std) if image is not None and image.mean else None) or data
 
 

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry, shape_wrapper
 
 from danlu.batch import forward, rows_of, to_device
 from danlu.device import seed_everything
@@ -140,6 +139,8 @@ class _Operations(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
+        from torch.utils.flop_counter import flop_registry, shape_wrapper  # imports triton: half a second
+
         super().__init__()  # type: ignore[no-untyped-call]
         self.flops = 0
         self.formulas = flop_registry | {op: shape_wrapper(f) for op, f in _recurrent_formulas().items()}

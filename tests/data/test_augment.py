@@ -183,7 +183,7 @@ def test_samples_left_out_do_not_move_the_others_draws(tmp_path: Path) -> None:
     whole = loader(data.train)
     expected, rows = epochs_of(whole, 1)[0][0], whole.indices(0, 0, len(data.train))
     gone = rows[5]
-    data.train.paths[gone].write_bytes(b"nothing")
+    Path(data.train.paths[gone]).write_bytes(b"nothing")
     x = epochs_of(loader(data.train, on_bad="skip", bad_limit=0.5), 1)[0][0]
     assert torch.equal(x, torch.cat((expected[:5], expected[6:])))
 

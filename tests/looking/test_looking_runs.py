@@ -120,6 +120,30 @@ def test_a_run_of_python_objects_is_used_from_python() -> None:
     assert found.note == ""  # its layers are not to be had without the class
 
 
+def test_what_a_run_was_given_is_shown_as_it_is_typed(penguins: Path, workdir: Path) -> None:
+    (workdir / "mine.py").write_text("def right(prediction, target): return 0.5\n")
+    settings = {"target": "species", "epochs": 1, "slice": ["sex", "island"], "class_weights": [1.0, 2.5, 1.0]}
+    run = danlu.train(str(penguins), metrics="mine.py:right", run="runs/sliced", **settings)  # type: ignore[arg-type]
+    looked = danlu.look(run)
+    assert dict(looked.found.settings) == {"metrics": "mine.py:right", **settings}  # type: ignore[union-attr]
+    shown = [line.split() for line in str(looked).splitlines()]
+    assert ["slice", "sex,", "island"] in shown and ["metrics", "mine.py:right"] in shown
+    assert ["class_weights", "1,", "2.5,", "1"] in shown
+    own = danlu.train(str(penguins), target="species", epochs=1, model=Wide, check=False, run="runs/objects")
+    settings = dict(run_of(own.dir).settings)
+    assert settings["model"].endswith("Wide") and settings["check"] is False
+    assert ["check", "false"] in [line.split() for line in str(danlu.look(own)).splitlines()]
+
+
+class Wide(nn.Module):
+    def __init__(self, num_classes: int = 3) -> None:
+        super().__init__()
+        self.head = nn.LazyLinear(num_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(x)
+
+
 # ---- models
 
 

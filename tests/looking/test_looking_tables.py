@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -205,3 +207,26 @@ def test_a_stream_has_no_counts() -> None:
 
     found = found_in(Stream())
     assert found.rows == {} and found.counts == ()
+
+
+def test_a_table_is_looked_at_without_importing_what_it_does_not_need(penguins: Path, workdir: Path) -> None:
+    program = "import sys\nfrom danlu.cli import main\nmain(['look', sys.argv[1], '--target', 'species'])"
+    program += "\nprint('\\0', *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program, str(penguins)], capture_output=True, text=True, timeout=120)
+    imported = set(done.stdout.rpartition("\0")[2].split())
+    assert "240" in done.stdout and "pyarrow" in imported, done.stdout[:2000] + done.stderr
+    assert imported & {"pandas", "triton", "torch._dynamo", "torchvision", "sklearn", "polars", "datasets"} == set()
+
+
+def test_an_object_of_a_file_keeps_its_name_where_nothing_is_to_be_predicted(workdir: Path) -> None:
+    code = "import pandas as pd\nframe = pd.DataFrame({'a': [1.5, 2.5, 4.0] * 9, 'b': list('xyz') * 9})\n"
+    (workdir / "mine.py").write_text(code + "def made(): return frame\n")
+    for given in ("mine.py:frame", "mine.py:made"):
+        looked = danlu.look(given)
+        assert isinstance(looked.found, FoundData) and codes(looked.found) == ["DL111"]
+        assert looked.found.findings[0].where == given  # type: ignore[union-attr]
+        assert (looked.found.name, looked.found.rows) == (given.partition(":")[2], {"all": 27})
+        assert [c.name for c in looked.found.columns] == ["a", "b"]
+        assert looked.found.commands == (f"danlu train {given} --target COLUMN",)
+    trained = found_in("mine.py:frame", target="b")
+    assert column(trained, "a")[2:4] == (0, 3)  # its cells are counted, as those of a file

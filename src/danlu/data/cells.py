@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from danlu.data import arrow
 from danlu.errors import DanluError
 
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-")  # in a column of numbers, letter case ignored
@@ -36,6 +37,9 @@ _PARTS = re.compile(r"\s*[|;；]\s*")
 _COMMA_PARTS = re.compile(r"\s*[|;；,，、]\s*")
 _BETWEEN = "\x1f"  # Unicode's separator of units, which stands in no label
 _DAY = 86400e6  # microseconds
+_MISSING = arrow.texts(MISSING)
+_SHORT = arrow.count(6)  # characters: no mark of a missing value is longer
+_LONG = arrow.one("x")  # instead of long texts, which it would be a waste to lower
 
 
 def is_text(column: pa.ChunkedArray | pa.Array) -> bool:
@@ -57,12 +61,14 @@ def is_list(kind: pa.DataType) -> bool:
 
 def flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """One contiguous array."""
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def mask(condition: pa.Array) -> np.ndarray:
     """An arrow condition as booleans; null is False."""
-    return np.asarray(pc.fill_null(condition, False).to_numpy(zero_copy_only=False), dtype=bool)
+    return np.asarray(arrow.values(pc.fill_null(condition, arrow.FALSE)), dtype=bool)
 
 
 def to_numbers(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
@@ -73,7 +79,7 @@ def to_numbers(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         values = _floats(column)
         return values, np.zeros(len(values), dtype=bool)
     try:  # most often every cell is a number
-        plain: np.ndarray = pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False)
+        plain: np.ndarray = arrow.values(pc.cast(column, pa.float64()))
         if bool(np.isfinite(plain).all()):
             return plain, np.zeros(len(plain), dtype=bool)
     except pa.ArrowInvalid:
@@ -81,8 +87,8 @@ def to_numbers(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     cells = pc.utf8_trim_whitespace(column)
     number = mask(pc.match_substring_regex(cells, _NUMBER))
     wrong = ~(number | missing_cells(cells) | mask(pc.match_substring_regex(cells, f"^{_INFINITE}$", ignore_case=True)))
-    kept = pc.if_else(pa.array(number), cells, pa.scalar(None, pa.string()))
-    return _finite(pc.cast(kept, pa.float64()).to_numpy(zero_copy_only=False)), wrong
+    kept = pc.if_else(arrow.flags(number), cells, arrow.NO_TEXT)
+    return _finite(arrow.values(pc.cast(kept, pa.float64()))), wrong
 
 
 def missing_cells(column: pa.Array) -> np.ndarray:
@@ -90,8 +96,8 @@ def missing_cells(column: pa.Array) -> np.ndarray:
     empty: np.ndarray = mask(pc.is_null(column, nan_is_null=pa.types.is_floating(column.type)))
     if not is_text(column):
         return empty
-    short = pc.if_else(pc.less_equal(pc.utf8_length(column), 6), column, "x")  # lowering long texts would be wasted
-    marked = mask(pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(short)), pa.array(MISSING)))
+    short = pc.if_else(pc.less_equal(pc.utf8_length(column), _SHORT), column, _LONG)
+    marked = mask(pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(short)), _MISSING))
     return np.asarray(empty | marked, dtype=bool)
 
 
@@ -99,10 +105,18 @@ def looks_numeric(column: pa.Array) -> bool:
     """Whether every cell is a number or missing, one is a number, and none is a code such as 007."""
     if not is_text(column):
         return bool(pa.types.is_integer(column.type) or pa.types.is_floating(column.type))
+    return numeric(column) is not None
+
+
+def numeric(column: pa.Array) -> np.ndarray | None:
+    """The values (N,) float64 of a column that ``looks_numeric``, NaN where missing; None of any other."""
+    if not is_text(column):
+        return to_numbers(column)[0] if looks_numeric(column) else None
     if len(column) > GLANCE and to_numbers(column[:GLANCE])[1].any():
-        return False
+        return None
     values, wrong = to_numbers(column)
-    return not wrong.any() and not bool(np.isnan(values).all()) and not leading_zeros(column)
+    known = not wrong.any() and not bool(np.isnan(values).all()) and not leading_zeros(column)
+    return values if known else None
 
 
 def decimal_commas(column: pa.Array) -> bool:
@@ -138,7 +152,7 @@ def to_days(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         return values, ~np.isnan(values)
     cells = pc.utf8_trim_whitespace(column)
     dated = mask(pc.match_substring_regex(cells, _DATE))
-    kept = pc.if_else(pa.array(dated), cells, pa.scalar(None, pa.string()))
+    kept = pc.if_else(arrow.flags(dated), cells, arrow.NO_TEXT)
     try:
         stamps = pc.cast(kept, pa.timestamp("us"))
         days = _floats(pc.cast(stamps, pa.int64())) / _DAY
@@ -163,26 +177,26 @@ def to_labels(column: pa.Array, numeric: bool) -> pa.Array:
     after a missing value turned its column to floats still means the same.
     """
     if pa.types.is_boolean(column.type):
-        return pc.if_else(column, "True", "False")
+        return pc.if_else(column, arrow.one("True"), arrow.one("False"))
     if numeric:
         values, wrong = to_numbers(column)
         names = canonical(values)
-        return pc.if_else(pa.array(wrong), pc.cast(column, pa.string()), names) if wrong.any() else names
+        return pc.if_else(arrow.flags(wrong), pc.cast(column, pa.string()), names) if wrong.any() else names
     if is_text(column):
-        return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+        return pc.if_else(pc.equal(column, arrow.EMPTY), arrow.NO_TEXT, column)
     try:
         return pc.cast(column, pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return pa.array([None if v is None else str(v) for v in column.to_pylist()], pa.string())
+        return arrow.texts([None if v is None else str(v) for v in column.to_pylist()])
 
 
 def canonical(values: np.ndarray) -> pa.Array:
     """Numbers as class names: whole ones without a point, others as their shortest decimal."""
     missing = np.isnan(values)
     whole = (values == np.floor(values)) & (np.abs(values) < 2**53)
-    ints = pc.cast(pa.array(np.where(whole, values, 0).astype(np.int64)), pa.string())
-    out = ints if whole.all() else pc.if_else(pa.array(whole), ints, pc.cast(pa.array(values), pa.string()))
-    return pc.if_else(pa.array(missing), pa.scalar(None, pa.string()), out) if missing.any() else out
+    ints = pc.cast(arrow.numbers(np.where(whole, values, 0).astype(np.int64)), pa.string())
+    out = ints if whole.all() else pc.if_else(arrow.flags(whole), ints, pc.cast(arrow.numbers(values), pa.string()))
+    return pc.if_else(arrow.flags(missing), arrow.NO_TEXT, out) if missing.any() else out
 
 
 def numeric_classes(classes: tuple[str, ...]) -> bool:
@@ -215,11 +229,13 @@ def _listed(column: pa.Array) -> list[list[str] | None]:
     """
     values = pc.list_flatten(column)
     names = to_labels(values, pa.types.is_floating(values.type))
-    names = pc.fill_null(names, "")
-    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
-    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
+    names = pc.fill_null(names, arrow.EMPTY)
+    lengths = arrow.values(pc.fill_null(pc.list_value_length(column), arrow.NONE))
+    offsets = arrow.numbers(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
     gone = pc.is_null(column) if column.null_count else None
-    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, names, mask=gone), _BETWEEN).dictionary_encode()
+    joined = pc.binary_join(
+        pa.ListArray.from_arrays(offsets, names, mask=gone), arrow.one(_BETWEEN)
+    ).dictionary_encode()
     known = [[part for part in text.split(_BETWEEN) if part] for text in joined.dictionary.to_pylist()]
     return [None if code is None else known[code] for code in joined.indices.to_pylist()]
 
@@ -229,7 +245,7 @@ def _floats(column: pa.Array) -> np.ndarray:
         values = pc.cast(column, pa.float64(), safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as e:
         raise DanluError("DL100", reason=str(e).splitlines()[0]) from e
-    return _finite(values.to_numpy(zero_copy_only=False))
+    return _finite(arrow.values(values))
 
 
 def _finite(values: np.ndarray) -> np.ndarray:

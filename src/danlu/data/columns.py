@@ -111,6 +111,7 @@ class Data:
         default_factory=dict
     )  # part -> the labels its dataset carries, (N,), or a dict by head
     path: str | None = None  # None when made from Python objects: such a run resumes from its script
+    table: Any = None  # the Table the rows were made from, with all its cells, for those who look; training drops it
 
     def targets(self, part: str, head: str = "") -> Tensor | None:
         """All targets of a part as batches have them, (N, …): held in memory, or carried by its dataset as numbers.

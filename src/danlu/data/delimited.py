@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
+from danlu.data import arrow
 from danlu.data.cells import TARGET_NAMES, decimal_commas, flat, looks_numeric, missing_cells
 from danlu.data.images import is_image
 from danlu.errors import DanluError
@@ -255,7 +256,7 @@ def _read_python(
         for s, r in records
         if len(r) != usual
     ]
-    columns = [pa.array(c, pa.string()) for c in zip(*(r for _, r in good))]
+    columns = [arrow.texts(c) for c in zip(*(r for _, r in good))]
     cells = pa.table(columns, names=[f"f{i}" for i in range(usual)])
     return cells, np.array([s for s, _ in good], dtype=np.int64) + (first - 1), bad
 
@@ -301,13 +302,13 @@ def _decide_header(cells: pa.Table, header: bool | str, names: Sequence[str]) ->
     for name, column in zip(first, cells.slice(1, 1000).columns):
         if not looks_numeric(flat(column)) and not decimal_commas(flat(column)):
             continue
-        if not missing_cells(pa.array([name]))[0]:
-            (below if looks_numeric(pa.array([name])) else above).append(name)
+        if not missing_cells(arrow.texts([name]))[0]:
+            (below if looks_numeric(arrow.texts([name])) else above).append(name)
     years = all(re.fullmatch("(18|19|20|21)[0-9]{2}", c) for c in below)  # usual names of columns of numbers
     if above and (len(above) >= len(below) or years) and len(set(first)) == len(first):
         return True, say("table.header.numbers", name=above[0])
-    if any(looks_numeric(pa.array([c])) for c in first):
-        return False, say("table.header.value", cell=next(c for c in first if looks_numeric(pa.array([c]))))
+    if any(looks_numeric(arrow.texts([c])) for c in first):
+        return False, say("table.header.value", cell=next(c for c in first if looks_numeric(arrow.texts([c]))))
     known = [c for c in first if c.casefold() in TARGET_NAMES]
     if known:
         return True, say("table.header.target", name=known[0])
@@ -315,6 +316,6 @@ def _decide_header(cells: pa.Table, header: bool | str, names: Sequence[str]) ->
     if files:
         return False, say("table.header.file", cell=files[0])
     for name, column in zip(first, cells.slice(1).columns):
-        if name and pc.any(pc.equal(column, name)).as_py():
+        if name and pc.any(pc.equal(column, arrow.one(name))).as_py():
             return False, say("table.header.repeats", cell=name)
     return True, say("table.header.default")

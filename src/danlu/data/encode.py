@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from danlu.data import arrow
 from danlu.data.cells import flat, numeric_classes, sort_classes, split_labels, to_days, to_labels, to_numbers
 from danlu.data.columns import Prepare
 from danlu.data.locate import image_paths
@@ -26,6 +27,7 @@ from danlu.messages import say
 from danlu.types import Bad, Field, Schema
 
 MAX_CLASSES = 256  # a category with more is left out of the matrix layout
+_UNKNOWN = arrow.count(-1)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def read_cells(fields: Sequence[Field], table: Table, *, with_target: bool) -> C
         elif f.kind == "category":
             names = to_labels(column, numeric_classes(f.classes))
             gone = missing_label(names)
-            labels[f.name] = pc.if_else(pa.array(gone), pa.scalar(None, pa.string()), names) if gone.any() else names
+            labels[f.name] = pc.if_else(arrow.flags(gone), arrow.NO_TEXT, names) if gone.any() else names
             lost, wrong = (gone if target else np.zeros(len(names), bool)), np.zeros(len(names), bool)
             if not target:
                 labels[f.name] = names
@@ -153,7 +155,7 @@ def fit(fields: Sequence[Field], cells: Cells, rows: np.ndarray) -> tuple[Field,
             std = std if np.isfinite(std) and std > 1e-12 * abs(mean) and std > 0 else 1.0
             f = replace(f, mean=(mean,), std=(std,), missing=len(values) - len(seen))
         elif f.name in cells.labels and f.role == "input":
-            names = cells.labels[f.name].take(pa.array(rows))
+            names = cells.labels[f.name].take(arrow.numbers(rows))
             classes = sort_classes(names.drop_null().unique().to_pylist())
             f = replace(f, dtype="int64", classes=classes, missing=names.null_count)
         out.append(f)
@@ -170,8 +172,8 @@ def to_tensors(schema: Schema, cells: Cells, *, with_target: bool) -> tuple[Tens
     numbers = [_standard(f, cells.numbers[f.name][rows]) for f in schema.inputs if f.kind == "number"]
     codes = [_codes(cells.labels[f.name], f.classes)[rows] + 1 for f in schema.inputs if f.kind == "category"]
     out = (
-        _stack([torch.from_numpy(v.astype(np.float32)) for v in numbers], len(rows), torch.float32),
-        _stack([torch.from_numpy(c) for c in codes], len(rows), torch.int64),
+        _stack([v.astype(np.float32) for v in numbers], len(rows), torch.float32),
+        _stack(codes, len(rows), torch.int64),
     )
     if not with_target:
         return out
@@ -179,8 +181,8 @@ def to_tensors(schema: Schema, cells: Cells, *, with_target: bool) -> tuple[Tens
     return (*out, *(_target(one, cells, rows) for one in each))
 
 
-def _stack(columns: list[Tensor], rows: int, dtype: torch.dtype) -> Tensor:
-    return torch.stack(columns, 1) if columns else torch.empty(rows, 0, dtype=dtype)
+def _stack(columns: list[np.ndarray], rows: int, dtype: torch.dtype) -> Tensor:
+    return torch.from_numpy(np.stack(columns, 1)) if columns else torch.empty(rows, 0, dtype=dtype)
 
 
 def _standard(f: Field, values: np.ndarray) -> np.ndarray:
@@ -189,8 +191,8 @@ def _standard(f: Field, values: np.ndarray) -> np.ndarray:
 
 def _codes(names: pa.Array, classes: Sequence[str]) -> np.ndarray:
     """Index of each name among the classes, -1 where missing or unknown."""
-    found = pc.index_in(names, pa.array(classes, pa.string()), skip_nulls=True)
-    return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
+    found = pc.index_in(names, arrow.texts(classes), skip_nulls=True)
+    return np.asarray(arrow.values(pc.fill_null(found, _UNKNOWN)), dtype=np.int64)
 
 
 def _target(schema: Schema, cells: Cells, rows: np.ndarray) -> Tensor:
@@ -222,7 +224,7 @@ def refuse_unknown_classes(schema: Schema, cells: Cells, part: str, path: str) -
         return
     if first.name in cells.labels:
         names = cells.labels[first.name]
-        new = pc.value_counts(names.filter(pa.array((_codes(names, first.classes) < 0) & cells.ok)).drop_null())
+        new = pc.value_counts(names.filter(arrow.flags((_codes(names, first.classes) < 0) & cells.ok)).drop_null())
         counts = {str(v["values"]): int(v["counts"]) for v in new.to_pylist()}
     else:
         counts = {}
@@ -261,7 +263,7 @@ def unseen_categories(schema: Schema, table: Table) -> str:
         if f.kind != "category":
             continue
         names = to_labels(flat(table.columns.column(f.name)), numeric_classes(f.classes))
-        new = names.filter(pa.array(_codes(names, f.classes) < 0)).drop_null()
+        new = names.filter(arrow.flags(_codes(names, f.classes) < 0)).drop_null()
         if len(new):
             example = str(new[0].as_py())[:40]
             found.append(say("table.unseen.column", column=f.name, count=f"{len(new):,}", example=example))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from danlu.data.arrays import check_limit, split_choice
 from danlu.data.columns import Columns
-from danlu.data.images import ImageFiles, decode, decode_all, read_header, threaded
+from danlu.data.images import Header, ImageFiles, decode, decode_all, opened, read_header, threaded
 from danlu.data.prepare import byte_statistics, prepare
 from danlu.data.split import TEST_SHARE, VAL_SHARE, split
 from danlu.data.user import spread
@@ -38,12 +39,12 @@ MEMORY_SHARE = 0.25  # of the free memory that decoded images may take
 class Files:
     """A part's image files, and the class of each."""
 
-    paths: tuple[Path, ...]
+    paths: tuple[str, ...]  # texts: a Path for each of 100,000 files would take a second to make
     classes: tuple[str, ...]
 
     def take(self, rows: Tensor) -> Files:
         picked = rows.tolist()
-        return Files(tuple(self.paths[i] for i in picked), tuple(self.classes[i] for i in picked))
+        return Files(tuple(map(self.paths.__getitem__, picked)), tuple(map(self.classes.__getitem__, picked)))
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Opened:
 class PathNames:
     """Row number to path; a class, so that it travels to worker processes."""
 
-    paths: tuple[Path, ...]
+    paths: tuple[str, ...]
 
     def __call__(self, row: int) -> str:
         return str(self.paths[row])
@@ -113,7 +114,7 @@ def decode_parts(
     return decoded, []
 
 
-def _refuse_unopened(paths: Sequence[Path], shape: tuple[int, ...], settings: Settings) -> None:
+def _refuse_unopened(paths: Sequence[str], shape: tuple[int, ...], settings: Settings) -> None:
     """Files that are no images are told before training; one whose header is sound but not its pixels, when read."""
     for path, header in zip(paths, threaded(read_header, paths), strict=True):
         if header is None:
@@ -170,7 +171,11 @@ def _statistics(
 def image_shape(paths: Sequence[Any], settings: Settings) -> tuple[tuple[int, int, int], list[Choice]]:
     """(C, H, W) the model will see, by the headers of up to ``LOOKED_AT`` files, and why."""
     looked = [paths[i] for i in spread(len(paths), LOOKED_AT)]
-    headers = [h for h in threaded(read_header, looked) if h is not None]
+    return shape_of([h for h in threaded(read_header, looked) if h is not None], settings)
+
+
+def shape_of(headers: Sequence[Header], settings: Settings) -> tuple[tuple[int, int, int], list[Choice]]:
+    """The same, by the headers that could be read."""
     channels = 1 if headers and all(h.grey for h in headers) else 3
     sizes = Counter((h.height, h.width) for h in headers)
     if settings.size is not None:
@@ -213,23 +218,23 @@ def file_content(paths: Sequence[Any]) -> Tensor:
     """
     sizes = [_size(p) for p in paths]
     often = {size for size, count in Counter(sizes).items() if count > 1}
-
-    def key(i: int) -> tuple[int, Any]:
-        return sizes[i], _digest(paths[i]) if sizes[i] in often else b""
-
+    shared = [i for i, size in enumerate(sizes) if size in often]
+    digests = dict(zip(shared, threaded(lambda i: digest(paths[i]), shared), strict=True))
     numbers: dict[tuple[int, Any], int] = {}
-    return torch.tensor([numbers.setdefault(k, len(numbers)) for k in threaded(key, range(len(paths)))])
+    return torch.tensor([numbers.setdefault((s, digests.get(i)), len(numbers)) for i, s in enumerate(sizes)])
 
 
 def _size(path: Any) -> int:
     try:
-        return int(path.stat().st_size if isinstance(path, Path) else path.length())
+        return int(os.stat(path).st_size if isinstance(path, (str, Path)) else path.length())
     except OSError:  # a broken link; decoding will name it
         return -1
 
 
-def _digest(path: Any) -> Any:
+def digest(path: Any) -> Any:
+    """The same for files of equal bytes, and only for them."""
     try:
-        return hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
+        with opened(path) as file:
+            return hashlib.blake2b(file.read(), digest_size=16).digest()
     except OSError:
         return str(path)

@@ -89,8 +89,8 @@ def empty_folders(path: Path, names: Sequence[str]) -> list[str]:
 
 
 def _named_image(name: str) -> bool:
-    """``is_image`` of a bare name: a Path for each of 100,000 would take a second."""
-    return os.path.splitext(name)[1].lower() in SUFFIXES
+    """``is_image`` of a bare name that is not hidden: a Path for each of 100,000 would take a second."""
+    return name[name.rfind(".") :].lower() in SUFFIXES
 
 
 def _direct_images(folder: Path) -> bool:
@@ -104,7 +104,7 @@ def _has_images_below(folder: Path, *, deep: bool = True) -> bool:
 
 def scan(folder: Path) -> Files:
     """Every image below each class folder, in name order; the class is the first folder's name."""
-    paths: list[Path] = []
+    paths: list[str] = []
     classes: list[str] = []
     for sub in sub_folders(folder):
         seen: set[str] = set()
@@ -115,8 +115,8 @@ def scan(folder: Path) -> Files:
                 continue
             seen.add(real)
             folders[:] = sorted(f for f in folders if not is_hidden(f))
-            here = Path(root)
-            images = [here / f for f in sorted(files) if not is_hidden(f) and _named_image(f)]
+            inside = os.path.join(root, "")
+            images = [inside + f for f in sorted(files) if _named_image(f) and not is_hidden(f)]
             paths += images
             classes += [sub.name] * len(images)
     return Files(tuple(paths), tuple(classes))
@@ -159,7 +159,7 @@ def check_classes(files: Files, names: Sequence[str]) -> None:
     if new:
         first = files.paths[files.classes.index(new[0])]
         folder: Any = first
-        if isinstance(first, Path):
-            folder = next((p for p in first.parents if p.name == new[0]), first.parent)
+        if isinstance(first, str):
+            folder = next((p for p in Path(first).parents if p.name == new[0]), Path(first).parent)
         near = did_you_mean(new[0], names)
         raise DanluError("DL155", where=str(folder), name=new[0], count=counts[new[0]], near=near)

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from danlu.data import arrow
 from danlu.data.cells import flat, is_list, looks_dated, looks_numeric, to_days, to_numbers
 from danlu.data.columns import Columns
 from danlu.data.images import ImageFiles
@@ -42,7 +43,7 @@ def aside(table: Table, wanted: Any, kept: np.ndarray) -> dict[str, pa.Array]:
     if wanted is None or isinstance(wanted, Mapping):
         return {}
     names = named_columns(wanted, table, dict.fromkeys(table.names), "--slice")
-    return {name: flat(table.columns.column(name)).take(pa.array(kept)) for name in names}
+    return {name: flat(table.columns.column(name)).take(arrow.numbers(kept)) for name in names}
 
 
 def check_slice(wanted: Any, part: Any, schema: Schema) -> None:
@@ -65,12 +66,12 @@ def groups_of(wanted: Any, part: Any, schema: Schema, rows: Sequence[int]) -> li
     known = getattr(part, "aside", None) or {}
     if known:
         stored = at if part.index is None else part.index.cpu().numpy()[at]
-        return [grouped(name, column.take(pa.array(stored))) for name, column in known.items()]
+        return [grouped(name, column.take(arrow.numbers(stored))) for name, column in known.items()]
     names = [n.strip() for n in wanted.split(",")] if isinstance(wanted, str) else list(wanted)
     if names == [FOLDER] and schema.origin == "images" and isinstance(part, (Columns, ImageFiles)):
         folders = [_below(Path(part.name(i)), schema.classes) for i in rows]
         if any(folder != "." for folder in folders):
-            return [grouped(FOLDER, pa.array(folders, pa.string()))]
+            return [grouped(FOLDER, arrow.texts(folders))]
     raise DanluError("DL360", where=f"slice={','.join(names)}", names=", ".join(names), first=names[0])
 
 
@@ -119,10 +120,10 @@ def _quarters(column: str, numbers: np.ndarray, shown: Any) -> Groups:
 
 def _by_value(column: str, cells: pa.Array) -> Groups:
     """The most frequent values in order of their names, then the others together, then the rows without one."""
-    text = pa.array([str(v) for v in cells.to_pylist()]) if is_list(cells.type) else pc.cast(cells, pa.string())
-    text = pc.fill_null(text, "")
+    text = arrow.texts([str(v) for v in cells.to_pylist()]) if is_list(cells.type) else pc.cast(cells, pa.string())
+    text = pc.fill_null(text, arrow.EMPTY)
     encoded = text.dictionary_encode()
-    names, codes = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
+    names, codes = encoded.dictionary.to_pylist(), arrow.values(encoded.indices)
     counts = np.bincount(codes, minlength=len(names))
     numbers = looks_numeric(cells)
     order = sorted(range(len(names)), key=lambda k: (names[k] == "", float(names[k] or 0) if numbers else 0, names[k]))

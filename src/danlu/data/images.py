@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,6 +28,7 @@ SUFFIXES = frozenset(
 )
 GREY_MODES = frozenset(("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"))
 DRAFT = 2  # a JPEG is decoded at 1/2, 1/4 or 1/8 scale while that leaves at least so many pixels for each one wanted
+AT_ONCE = 32  # items that a thread takes at a time, at most
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -40,6 +41,9 @@ class Header:
     width: int  # as it is seen, after the EXIF orientation
     height: int
     grey: bool
+    turned: bool = field(default=False, compare=False)  # stored with its sides exchanged
+    mode: str = field(default="", compare=False)
+    format: str = field(default="", compare=False)
 
 
 def is_image(path: Path) -> bool:
@@ -54,10 +58,10 @@ def read_header(source: Any) -> Header | None:
     try:
         if isinstance(source, Image.Image):
             return Header(*source.size, source.mode in GREY_MODES)
-        with source.open("rb") as file, Image.open(file) as image:
+        with opened(source) as file, Image.open(file) as image:
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
             width, height = image.size[::-1] if turned else image.size
-            return Header(width, height, image.mode in GREY_MODES)
+            return Header(width, height, image.mode in GREY_MODES, turned, image.mode, image.format or "?")
     except Exception:  # Pillow's plugins raise many kinds
         return None
 
@@ -79,7 +83,7 @@ def decode(source: Any, shape: tuple[int, ...], max_pixels: int, where: str = ""
         if isinstance(source, Image.Image):
             check_size(source, max_pixels, where)
             return _decode(source, shape)
-        with _opened(source) as file, Image.open(file) as image:
+        with opened(source) as file, Image.open(file) as image:
             check_size(image, max_pixels, where)
             image.draft(None, (DRAFT * shape[2], DRAFT * shape[1]))
             return _decode(image, shape)
@@ -92,7 +96,8 @@ def decode(source: Any, shape: tuple[int, ...], max_pixels: int, where: str = ""
         raise DanluError("DL156", where=where, problem=_problem(source, error)) from error
 
 
-def _opened(source: Any) -> Any:
+def opened(source: Any) -> Any:
+    """An image file open for reading: of a path, an image in a table, or a file that is open."""
     if hasattr(source, "read"):
         return nullcontext(source)
     return source.open("rb") if hasattr(source, "open") else open(source, "rb")
@@ -161,13 +166,19 @@ def _to_bytes(image: PilImage) -> PilImage:
     return Image.fromarray(np.rint(np.clip(values * scale, 0, 255)).astype(np.uint8))
 
 
-def threaded(work: Callable[[T], S], items: Iterable[T]) -> list[S]:
-    """``work`` on every item, by as many threads as cores: Pillow and file reading release the GIL."""
+def threaded(work: Callable[[T], S], items: Sequence[T]) -> list[S]:
+    """``work`` on every item, by as many threads as cores: Pillow and file reading release the GIL.
+
+    A thread takes several at a time: a job of its own for each would cost more than a small file.
+    """
     from PIL import Image
 
-    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    threads = os.cpu_count() or 1
+    few = min(AT_ONCE, max(1, len(items) // (8 * threads)))
+    parts = [items[i : i + few] for i in range(0, len(items), few)]
+    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=threads) as pool:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # decode() raises DL157 right after
-        return list(pool.map(work, items))
+        return [found for part in pool.map(lambda some: [work(one) for one in some], parts) for found in part]
 
 
 def decode_all(paths: Sequence[Any], shape: tuple[int, ...], max_pixels: int) -> tuple[Tensor, dict[int, DanluError]]:
@@ -191,7 +202,7 @@ class ImageFiles(Dataset[tuple[Tensor, Tensor]]):
 
     def __init__(
         self,
-        paths: Sequence[Path],
+        paths: Sequence[str | Path],
         labels: Tensor,
         shape: tuple[int, ...],
         prepare: Callable[[tuple[Tensor, ...]], tuple[Any, ...]],

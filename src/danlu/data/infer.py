@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from danlu.data.cells import GLANCE, TARGET_NAMES, decimal_commas, flat, is_text, to_numbers
 from danlu.data.locate import image_columns, unfound
-from danlu.data.profile import Profile, profile
+from danlu.data.profile import Profile
 from danlu.data.table import Table
 from danlu.data.table_task import DATE, decide_task
 from danlu.errors import DanluError, did_you_mean, nearest
@@ -28,7 +28,7 @@ _ID = re.compile(
 def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName, tuple[Choice, ...]]:
     """The fields in the table's order, the task, and what was decided. Statistics come later, from training rows."""
     columns = {name: flat(table.columns.column(name)) for name in table.names}
-    profiles = {name: profile(column) for name, column in columns.items()}
+    profiles = table.profiles
     ignored = named_columns(settings.ignore, table, profiles, "--ignore")
     asked = named_columns(settings.target, table, profiles, "--target")
     images = image_columns(table, profiles, (*ignored, *asked))
@@ -63,7 +63,11 @@ def infer(table: Table, settings: Settings) -> tuple[tuple[Field, ...], TaskName
         Choice("target", ", ".join(targets), why_target),
         Choice("task", task, why_task),
         *_describe(tuple(fields.values()), profiles),
-        *(odd for name, f in fields.items() if name not in ignored and (odd := _nearly(f, columns[name], table))),
+        *(
+            odd
+            for name, f in fields.items()
+            if name not in ignored and (odd := _nearly(f, columns[name], profiles[name], table))
+        ),
     ]
     return tuple(fields.values()), task, tuple(choices)
 
@@ -89,9 +93,9 @@ def _with_commas(name: str, column: pa.Array, table: Table) -> DanluError | None
     return DanluError("DL129", where=table.path, column=name, cell=column.drop_null()[0].as_py(), path=table.path)
 
 
-def _nearly(field: Field, column: pa.Array, table: Table) -> Choice | None:
+def _nearly(field: Field, column: pa.Array, p: Profile, table: Table) -> Choice | None:
     """Says it where a few cells keep a column from being numbers, or its decimal commas do."""
-    if field.role == "target" or field.kind == "image" or not is_text(column):
+    if field.role == "target" or field.kind == "image" or not is_text(column) or p.kind == "number":
         return None
     what, taken = f"column {field.name}", field.kind if field.role == "input" else say("table.left_out")
     if decimal_commas(column):
@@ -227,5 +231,4 @@ def _some(names: Sequence[str], most: int = 8) -> str:
 
 def without_target(table: Table) -> tuple[Field, ...]:
     """What each column would be as an input: for a table of which nobody has said yet what is to be predicted."""
-    profiles = {name: profile(flat(table.columns.column(name))) for name in table.names}
-    return tuple(_input(name, p, first=name == table.names[0]) for name, p in profiles.items())
+    return tuple(_input(name, p, first=name == table.names[0]) for name, p in table.profiles.items())

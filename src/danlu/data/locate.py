@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from danlu.data import arrow
 from danlu.data.cells import flat, is_text, to_labels
 from danlu.data.images import is_image
 from danlu.data.profile import Profile
@@ -58,6 +59,9 @@ def image_columns(table: Table, profiles: Mapping[str, Profile], left_out: Seque
     for name in table.names:
         if name in left_out or name in found:
             continue
+        nameless = _may_lack_suffix(name, profiles[name], first=name == table.names[0])
+        if not nameless and profiles[name].kind != "text":  # no number ends as an image file does
+            continue
         some = a_few(table, name)
         if not some:
             continue
@@ -70,7 +74,7 @@ def image_columns(table: Table, profiles: Mapping[str, Profile], left_out: Seque
                 failed.append(nothing_found(table, name, some[0], say("pictures.instead", column=name)))
             else:
                 found[name] = _why(table, located, texts(table, name)[1])
-        elif _may_lack_suffix(name, profiles[name], first=name == table.names[0]):
+        elif nameless:
             located = locate(table, name)
             if located is not None and located.suffix and _hits(located, some) > 0.8 * len(some):
                 found[name] = _why(table, located, texts(table, name)[1])
@@ -101,7 +105,7 @@ def _address(table: Table, name: str, cell: str, instead: str = "") -> DanluErro
 def a_few(table: Table, name: str) -> list[str]:
     """Some of a column's cells that are not empty, from its whole length; not all become Python texts for it."""
     column = flat(table.columns.column(name))
-    rows = pa.array(spread(len(column), MANY * LOOKED_AT), pa.int64())
+    rows = arrow.numbers(np.array(spread(len(column), MANY * LOOKED_AT), dtype=np.int64))
     cells = _texts(column.take(rows))[1] or _texts(column)[1]
     return [cells[i] for i in spread(len(cells), LOOKED_AT)]
 

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from danlu.data.cells import is_list, is_text, looks_dated, looks_numeric, to_days, to_numbers
+from danlu.data import arrow
+from danlu.data.cells import is_list, is_text, looks_dated, numeric, to_days
 
 
 @dataclass(frozen=True)
@@ -46,26 +47,26 @@ def profile(column: pa.Array) -> Profile:
         return Profile(
             "date", rows, int(np.isnan(days).sum()), len(np.unique(days[~np.isnan(days)])), examples=examples
         )
-    if looks_numeric(column):
-        values, _ = to_numbers(column)
+    values = numeric(column)
+    if values is not None:
         seen = values[~np.isnan(values)]
         whole = bool((seen == np.floor(seen)).all())
         counting = whole and len(seen) == rows > 1 and bool((np.diff(seen) == 1).all())
         return Profile("number", rows, rows - len(seen), len(np.unique(seen)), whole, counting, examples=examples)
     if not is_text(column):
         return Profile("other", rows, column.null_count, 0, examples=str(kind))
-    cells = column.filter(pc.not_equal(column, "")).drop_null()
+    cells = column.filter(pc.not_equal(column, arrow.EMPTY)).drop_null()
     if not len(cells):
         return Profile("text", rows, rows, 0)
     lengths = pc.utf8_length(cells)
-    words = pc.add(pc.count_substring_regex(cells, r"\s+"), 1)
+    spaces = pc.count_substring_regex(cells, r"\s+")
     return Profile(
         "text",
         rows,
         rows - len(cells),
         len(cells.unique()),
         length=float(pc.mean(lengths).as_py()),
-        words=float(pc.mean(words).as_py()),
+        words=float(pc.mean(spaces).as_py()) + 1,
         longest=int(pc.max(lengths).as_py()),
         examples=examples,
     )

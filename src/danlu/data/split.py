@@ -30,39 +30,44 @@ def split(
     reached = sizes.cumsum()
     end = reached - (reached - sizes)[bounds][stratum]  # rows of its stratum up to and with this group
     part = np.where(end <= take_test[stratum], 2, np.where(end <= (take_test + take_val)[stratum], 1, 0))
-    of_row = torch.from_numpy(part)[groups]
-    parts = tuple((of_row == p).nonzero().flatten() for p in range(3))
+    of_row = part[groups]
+    parts = tuple(torch.from_numpy(np.flatnonzero(of_row == p)) for p in range(3))
     if not len(parts[0]) or (val and not len(parts[1])) or (test and not len(parts[2])):
         raise DanluError("DL166", rows=n)
     return parts[0], parts[1], parts[2]
 
 
-def _numbered(values: Tensor) -> Tensor:
-    """0, 1, … for each different value, ascending; numpy does not stall on a busy machine as torch's threads do."""
-    return torch.from_numpy(np.unique(values.numpy(), return_inverse=True)[1].reshape(-1))
+def _numbered(values: Tensor) -> np.ndarray:
+    """0, 1, … for each different value, ascending."""
+    return np.unique(values.numpy(), return_inverse=True)[1].reshape(-1)
 
 
-def _groups(n: int, strata: Tensor | None, content: Tensor | None, seed: int) -> tuple[Tensor, np.ndarray, np.ndarray]:
-    """Each row's group; each group's size and stratum. Groups come in random order within ascending strata."""
-    kind = torch.zeros(n, dtype=torch.int64) if strata is None else _numbered(strata)
-    group = torch.arange(n) if content is None else _by_first_row(_numbered(content))
+def _groups(
+    n: int, strata: Tensor | None, content: Tensor | None, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each row's group; each group's size and stratum. Groups come in random order within ascending strata.
+
+    By numpy, which does not stall on a busy machine as torch's threads do.
+    """
+    kind = np.zeros(n, dtype=np.int64) if strata is None else _numbered(strata)
+    group = np.arange(n) if content is None else _by_first_row(content)
     many = int(group.max()) + 1 if n else 0
-    size = torch.bincount(group, minlength=many)
-    of_group = torch.full((many,), n, dtype=torch.int64).scatter_reduce(0, group, kind, "amin")  # copies may disagree
-    shuffled = torch.randperm(many, generator=torch.Generator().manual_seed(seed))
-    order = shuffled[torch.argsort(of_group[shuffled], stable=True)]
-    place = torch.empty_like(order)
-    place[order] = torch.arange(many)
-    return place[group], size[order].numpy(), of_group[order].numpy()
+    size = np.bincount(group, minlength=many)
+    of_group = np.full(many, n)
+    np.minimum.at(of_group, group, kind)  # copies may disagree
+    shuffled = torch.randperm(many, generator=torch.Generator().manual_seed(seed)).numpy()
+    order = shuffled[np.argsort(of_group[shuffled], kind="stable")]
+    place = np.empty_like(order)
+    place[order] = np.arange(many)
+    return place[group], size[order], of_group[order]
 
 
-def _by_first_row(group: Tensor) -> Tensor:
+def _by_first_row(content: Tensor) -> np.ndarray:
     """Groups numbered in the order of their first rows: without copies, the split is the same for any content."""
-    many = int(group.max()) + 1
-    first = torch.full((many,), len(group)).scatter_reduce(0, group, torch.arange(len(group)), "amin")
-    rank = torch.empty_like(first)
-    rank[first.argsort()] = torch.arange(many)
-    return rank[group]
+    _, first, group = np.unique(content.numpy(), return_index=True, return_inverse=True)
+    rank = np.empty_like(first)
+    rank[first.argsort()] = np.arange(len(first))
+    return rank[group.reshape(-1)]
 
 
 def _quotas(counts: np.ndarray, test: float, val: float) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from danlu.data import arrow
 from danlu.data.cells import TARGET_NAMES, is_text, sort_classes, split_labels, to_labels
 from danlu.data.profile import Profile
 from danlu.errors import DanluError
@@ -17,6 +18,7 @@ from danlu.types import Field, TaskName
 
 DATE = "datetime64[D]"  # a Field's dtype: a number read from ISO dates, in days since 1970-01-01
 FEW_NUMBERS = 20  # whole numbers with at most so many values are classes
+_NO_LABEL = arrow.texts(["", "nan"])
 
 
 def decide_task(
@@ -63,7 +65,7 @@ def _alone(
         raise DanluError("DL114", where=path, column=name, task="classification", holds=p.examples)
     labels = to_labels(column, p.kind == "number")
     if p.kind == "text":
-        labels = pc.if_else(pa.array(missing_label(labels)), pa.scalar(None, pa.string()), labels)
+        labels = pc.if_else(arrow.flags(missing_label(labels)), arrow.NO_TEXT, labels)
     classes = sort_classes(labels.drop_null().unique().to_pylist())
     if len(classes) < 2:
         raise DanluError("DL116", where=path, column=name, value=", ".join(classes), rows=p.rows)
@@ -77,8 +79,8 @@ def _alone(
 
 def missing_label(labels: pa.Array) -> np.ndarray:
     """Rows of a class column without a label. "NA" or "None" may be the name of a class; "" and "nan" are not."""
-    bare = pc.utf8_lower(pc.utf8_trim_whitespace(pc.fill_null(labels, "")))
-    return np.asarray(pc.is_in(bare, pa.array(["", "nan"])).to_numpy(zero_copy_only=False), dtype=bool)
+    bare = pc.utf8_lower(pc.utf8_trim_whitespace(pc.fill_null(labels, arrow.EMPTY)))
+    return np.asarray(arrow.values(pc.is_in(bare, _NO_LABEL)), dtype=bool)
 
 
 def _few(name: str, p: Profile) -> bool:

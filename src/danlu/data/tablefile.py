@@ -6,6 +6,7 @@ import json
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json as arrow_json
 
+from danlu.data import arrow
+from danlu.data.cells import flat
 from danlu.data.delimited import parse, with_names
 from danlu.data.encoding import read_bytes, to_utf8
 from danlu.data.hub import is_saved, read_saved
 from danlu.data.objects import from_object
 from danlu.data.places import is_sheet, split_sheet
+from danlu.data.profile import Profile, profile
 from danlu.data.sheets import read_sheet, settle_errors
 from danlu.errors import DanluError, nearest
 from danlu.messages import say
@@ -47,6 +51,11 @@ class Table:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self.columns.column_names)
+
+    @cached_property
+    def profiles(self) -> dict[str, Profile]:
+        """What each column holds: every cell is looked at once, however many ask."""
+        return {name: profile(flat(self.columns.column(name))) for name in self.names}
 
     def name(self, row: int) -> str:
         """Where a row stands: ``adult.csv:17`` (a line), ``a.parquet row 16`` or ``row 16`` (counted from 0)."""
@@ -100,7 +109,7 @@ def _read_sheet(raw: bytes, shown: str, settings: Settings, header: bool | str, 
     bad, out = settle_errors(sheet, cells.column_names, ignored, shown, skip=settings.on_bad == "skip")
     if out:
         keep = ~np.isin(lines, list(out))
-        cells, lines = cells.filter(pa.array(keep)), lines[keep]
+        cells, lines = cells.filter(arrow.flags(keep)), lines[keep]
     return Table(cells, shown, lines, tuple(bad), (*sheet.choices, choice), named)
 
 

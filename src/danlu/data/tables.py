@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from danlu.data import arrow
 from danlu.data.arrays import split_counts
 from danlu.data.cells import flat
 from danlu.data.columns import Columns, Data
@@ -100,6 +101,7 @@ def open_tables(
         bad=tuple(bad),
         path=str(train) if files else None,
         labels={k: part.labels() for k, part in parts_of.items() if isinstance(part, PictureRows)},
+        table=table,
     )
 
 
@@ -141,7 +143,7 @@ def _parts(
 
 
 def _strata(target: Field, cells: Cells) -> Tensor:
-    codes = cells.labels[target.name].dictionary_encode(null_encoding="encode").indices.to_numpy(zero_copy_only=False)
+    codes = arrow.values(cells.labels[target.name].dictionary_encode(null_encoding="encode").indices)
     return torch.from_numpy(codes[cells.ok].astype(np.int64))
 
 
@@ -157,8 +159,8 @@ def _content(fields: tuple[Field, ...], table: Table, ok: np.ndarray) -> tuple[T
             indices = column.dictionary_encode(null_encoding="encode").indices
         except (NotImplementedError, ValueError):  # a list or a struct: as its text
             indices = _texts(column).dictionary_encode(null_encoding="encode").indices
-        codes.append(torch.from_numpy(indices.to_numpy(zero_copy_only=False)[ok].astype(np.int64)))
-    return _together(content_of(torch.stack(codes, 1)))
+        codes.append(arrow.values(indices)[ok].astype(np.int64))
+    return _together(content_of(torch.from_numpy(np.stack(codes, 1))))
 
 
 def _together(content: Tensor) -> tuple[Tensor | None, list[Choice]]:
@@ -177,7 +179,7 @@ def _texts(column: pa.Array) -> pa.Array:
     try:
         return pc.binary_join(pc.cast(column, pa.list_(pa.string())), "\x1f")
     except (pa.ArrowException, NotImplementedError):
-        return pa.array([str(v) for v in column.to_pylist()])
+        return arrow.texts([str(v) for v in column.to_pylist()])
 
 
 def _without_large(fields: tuple[Field, ...], path: str) -> tuple[tuple[Field, ...], list[Choice]]:

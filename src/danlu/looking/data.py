@@ -20,7 +20,7 @@ from danlu.data.foreign import is_hub_table
 from danlu.data.hub import saved_parts
 from danlu.data.images import ImageFiles
 from danlu.data.kinds import is_table
-from danlu.data.paths import is_idx_pair, rows_of_path
+from danlu.data.paths import is_idx_pair, resolved, rows_of_path
 from danlu.data.places import is_paths, located, table_files
 from danlu.data.seeded import name_of
 from danlu.device import kept_randomness
@@ -56,7 +56,8 @@ def look_at_data(asked: Asked, *, whole: bool = False) -> FoundData:
     lenient = replace(asked.settings, on_bad="skip", bad_limit=1.0)
     errors: list[DanluError] = []
     data = _load(asked.data, asked.test, asked.val, lenient, errors)
-    if data is None and (asked.test is not None or asked.val is not None):
+    alone = asked.test is None and asked.val is None
+    if data is None and not alone and errors[0].code != "DL111":  # that one is about the training table
         data = _load(asked.data, None, None, lenient, errors)
     if data is not None:
         found = _found(asked, data, None, tuple(errors), whole=whole)
@@ -101,8 +102,9 @@ def _table(data: Any, settings: Settings) -> Table | None:
     """The rows and columns of a table; None for what is none."""
     from danlu.data.table import Table, read_table
 
+    data = resolved(data)
     source = data[0] if isinstance(data, tuple) and data and not is_idx_pair(data) else data
-    named = is_paths(source) or (isinstance(source, (str, Path)) and not is_reference(source))
+    named = is_paths(source) or isinstance(source, (str, Path))
     if not (named or is_table(source) or is_hub_table(source) or isinstance(source, Table)):
         return None
     try:
@@ -117,9 +119,11 @@ def _of_columns(asked: Asked, table: Table, error: DanluError) -> FoundData:
     from danlu.looking.tables import columns_of
 
     source = _source(asked.data)
-    columns, _ = columns_of(table, without_target(table))
+    columns = columns_of(table, without_target(table))
     bad = tuple(table.bad)
     name = Path(table.path).name.partition(".")[0] or "table"
+    if is_reference(asked.data) and not table.path:  # the rows of an object stand in no file
+        name, error = source.rpartition(":")[2], DanluError(error.code, source, **error.facts)
     fix = _commands(asked, source, len(bad), len(table) + len(bad), target=error.code == "DL111")
     rows = {"all": len(table)}
     return FoundData(name, source, "table", rows, columns=columns, bad=bad, findings=(error,), commands=fix)
@@ -134,7 +138,7 @@ def _found(
     rows = {name: len(part) for name, part in parts.items() if part is not None and hasattr(part, "__len__")}
     made, broken = _samples(data, rows, whole=whole)
     bad = pictures.bad if pictures is not None else (*data.bad, *broken)
-    columns, ids = _columns(asked, data)
+    columns, ids = _columns(data)
     targets = {name: None if schema.heads else data.targets(name) for name in rows}
     copies = copies_in(data, pictures, targets)
     left_out = 0 if pictures is not None else len(data.bad)  # the others are still counted in their parts
@@ -173,16 +177,14 @@ def _loudness(finding: Doubt | DanluError) -> int:
 # ---- what is in it
 
 
-def _columns(asked: Asked, data: Data) -> tuple[tuple[Column, ...], list[str]]:
+def _columns(data: Data) -> tuple[tuple[Column, ...], list[str]]:
     """What each column holds, and which of them look like ids."""
-    lenient = replace(asked.settings, on_bad="skip", bad_limit=1.0)
-    table = _table(asked.data, lenient) if data.schema.origin == "table" else None
-    if table is None:
+    if data.table is None:
         return _elements(data), []
     from danlu.looking.tables import columns_of, like_ids
 
-    columns, profiles = columns_of(table, data.schema.fields)
-    return columns, like_ids(columns, profiles)
+    columns = columns_of(data.table, data.schema.fields)
+    return columns, like_ids(columns, data.table.profiles)
 
 
 def _elements(data: Data) -> tuple[Column, ...]:

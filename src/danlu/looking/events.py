@@ -12,7 +12,7 @@ from danlu.report import events
 def events_of(found: Found, html: Path | None) -> list[events.Event]:
     if isinstance(found, FoundData):
         return _data(found, html)
-    return _run(found) if isinstance(found, FoundRun) else _model(found)
+    return _run(found) if isinstance(found, FoundRun) else _model(found, html)
 
 
 def _data(found: FoundData, html: Path | None) -> list[events.Event]:
@@ -58,11 +58,11 @@ def _run(found: FoundRun) -> list[events.Event]:
     return [*out, *_next(found.commands), *_note(one(found.note))]
 
 
-def _model(found: FoundModel) -> list[events.Event]:
+def _model(found: FoundModel, html: Path | None) -> list[events.Event]:
     s = found.summary
     head: events.Event = {"event": "look", "what": "model", "name": found.name, "input": one(found.inputs)}
     head |= {"parameters": s.parameters, "trainable": s.trainable, "bytes": s.bytes, "flops": s.flops}
-    out: list[events.Event] = [head | {"samples": s.samples}]
+    out: list[events.Event] = [head | {"samples": s.samples} | ({"page": str(html)} if html else {})]
     for row in s.rows:
         shapes = {path: list(shape) for path, shape in row.shapes}
         numbers = {"parameters": row.parameters, "trainable": row.trainable, "flops": row.flops, "calls": row.calls}

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from danlu.data.arrays import some, split_choice
 from danlu.data.columns import Data
-from danlu.data.files import LOOKED_AT, Files, image_shape
+from danlu.data.files import LOOKED_AT, Files, digest, shape_of
 from danlu.data.folder import check_classes, class_order, empty_folders, no_images, part_folders, scan
-from danlu.data.images import DRAFT, ImageFiles, decode, threaded
+from danlu.data.images import DRAFT, Header, ImageFiles, decode, read_header, threaded
 from danlu.data.places import existing
 from danlu.data.prepare import prepare
 from danlu.data.split import TEST_SHARE, VAL_SHARE, split
@@ -33,8 +31,6 @@ from danlu.types import Bad, Choice, Field, Schema
 
 PIXELS = 500_000_000  # decoded: a few seconds
 HASHED = 10_000  # files whose bytes are read in search of copies
-AT_ONCE = 32  # files a thread takes at a time
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,15 +42,6 @@ class Pictures:
     bad: tuple[Bad, ...]
     content: dict[str, Tensor]  # part -> a number for each row (N,): equal bytes, equal numbers
     errors: tuple[DanluError, ...]
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What an image file's header says."""
-
-    size: tuple[int, int]  # width, height as stored
-    mode: str
-    format: str
 
 
 def open_pictures(path: Path, test: Any, val: Any, settings: Settings, *, whole: bool) -> Pictures:
@@ -84,17 +71,19 @@ def open_pictures(path: Path, test: Any, val: Any, settings: Settings, *, whole:
     if empty:
         choices.append(Choice("ignored", some(empty), say("data.folder.no_images")))
     parts = {"train": train, **{part: files for part, files in parts.items() if files.paths}}
-    every = [p for files in parts.values() for p in files.paths if isinstance(p, Path)]  # all of them are
+    every = [p for files in parts.values() for p in files.paths if isinstance(p, str)]  # all of them are
     sizes = [_bytes(p) for p in every]
     content, compared = _content(every, sizes, HASHED if not whole else len(every))
-    shape, size_choice = image_shape(train.paths, settings)
+    headers = _headers(every, len(train.paths), whole=whole)
+    of_train = (headers[i] for i in spread(len(train.paths), LOOKED_AT))
+    shape, size_choice = shape_of([h for h in of_train if h is not None], settings)
     parts, numbers, split_choices = _split(parts, content, settings)
     plain = (0.0,) * shape[0], (1.0,) * shape[0]  # training takes its own over the pixels
     image = Field("image", "image", "input", size_choice[0].why, shape, "uint8", mean=plain[0], std=plain[1])
     label = Field("label", "category", "target", say("data.classes.folders"), (), "int64", names)
     schema = Schema((image, label), "classification", "image", "images")
     rows = {part: _image_files(schema, files, settings) for part, files in parts.items()}
-    facts, bad = _opened(every, sizes, shape, settings, whole=whole)
+    facts, bad = _opened(every, sizes, headers, shape, settings, whole=whole)
     if compared < len(every):
         facts.append(Fact("compared", told("look.compared", some=f"{compared:,}", all=f"{len(every):,}")))
     data = Data(
@@ -152,14 +141,14 @@ def _split(
 # ---- bytes
 
 
-def _bytes(path: Path) -> int:
+def _bytes(path: str) -> int:
     try:
         return os.stat(path).st_size
     except OSError:  # a broken link
         return -1
 
 
-def _content(paths: Sequence[Path], sizes: Sequence[int], most: int) -> tuple[Tensor, int]:
+def _content(paths: Sequence[str], sizes: Sequence[int], most: int) -> tuple[Tensor, int]:
     """Equal numbers for files of equal bytes (N,) int64, and among how many files copies were looked for.
 
     Only files of equal size can be copies. Of more than ``most`` such files, the sizes that fewest share are read.
@@ -176,34 +165,33 @@ def _content(paths: Sequence[Path], sizes: Sequence[int], most: int) -> tuple[Te
     read = [i for i, size in enumerate(sizes) if size in wanted]
     numbers = list(range(len(paths)))
     first: dict[Any, int] = {}
-    for i, digest in zip(read, _each(_digest, [paths[i] for i in read]), strict=True):
-        numbers[i] = first.setdefault((sizes[i], digest), i)
+    for i, bytes_ in zip(read, threaded(digest, [paths[i] for i in read]), strict=True):
+        numbers[i] = first.setdefault((sizes[i], bytes_), i)
     unread = sum(count for count, size in shared if size not in wanted)
     return torch.tensor(numbers, dtype=torch.int64), len(paths) - unread
-
-
-def _each(work: Callable[[Path], T], paths: Sequence[Path]) -> list[T]:
-    """``work`` on every path by threads, many at a time: a thread's job for each would cost more than a small file."""
-    parts = [paths[i : i + AT_ONCE] for i in range(0, len(paths), AT_ONCE)]
-    return [found for part in threaded(lambda some: [work(p) for p in some], parts) for found in part]
-
-
-def _digest(path: Path) -> Any:
-    try:
-        return hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
-    except OSError:
-        return str(path)
 
 
 # ---- headers and pixels
 
 
+def _headers(paths: Sequence[str], train: int, *, whole: bool) -> dict[int, Header | None]:
+    """The headers of a sample of all files, and of one of the first ``train``, which decide on the size; by row."""
+    rows = sorted({*spread(len(paths), len(paths) if whole else LOOKED_AT), *spread(train, LOOKED_AT)})
+    return dict(zip(rows, threaded(read_header, [paths[i] for i in rows]), strict=True))
+
+
 def _opened(
-    paths: Sequence[Path], sizes: Sequence[int], shape: tuple[int, ...], settings: Settings, *, whole: bool
+    paths: Sequence[str],
+    sizes: Sequence[int],
+    headers: Mapping[int, Header | None],
+    shape: tuple[int, ...],
+    settings: Settings,
+    *,
+    whole: bool,
 ) -> tuple[list[Fact], tuple[Bad, ...]]:
     """What the headers say, and the files that cannot be read: the empty ones of all, of a sample the others."""
     rows = spread(len(paths), len(paths) if whole else LOOKED_AT)
-    seen = _each(_header, [paths[i] for i in rows])
+    seen = [headers[i] for i in rows]
     pixels, decoding = 0, list[int]()
     for i, header in zip(rows, seen, strict=True):
         area = _work(header, shape) if header else 0
@@ -214,20 +202,25 @@ def _opened(
     empty = [i for i, size in enumerate(sizes) if size <= 0]
     unread = {i for i, header in zip(rows, seen, strict=True) if header is None}
     trying = sorted({*decoding, *unread, *empty[:LOOKED_AT]})
-    problems = _each(lambda path: _problem(path, shape, settings), [paths[i] for i in trying])
+    problems = threaded(lambda path: _problem(path, shape, settings), [paths[i] for i in trying])
     bad = tuple(problem for problem in problems if problem is not None)
-    headers = [h for h in seen if h is not None]
+    known = [h for h in seen if h is not None]
     facts = [
-        Fact("sizes", _most_frequent([f"{h.size[0]} × {h.size[1]}" for h in headers])),
-        Fact("modes", _most_frequent([f"{h.format} {h.mode}" for h in headers])),
+        Fact("sizes", _most_frequent(["{} × {}".format(*_stored(h)) for h in known])),
+        Fact("modes", _most_frequent([f"{h.format} {h.mode}" for h in known])),
         Fact("opened", _how_many(len(rows), len(decoding), len(paths))),
     ]
     return facts, bad
 
 
-def _work(header: _Seen, shape: tuple[int, ...]) -> int:
+def _stored(header: Header) -> tuple[int, int]:
+    """Width and height as the file has them."""
+    return (header.height, header.width) if header.turned else (header.width, header.height)
+
+
+def _work(header: Header, shape: tuple[int, ...]) -> int:
     """Pixels to decode, as a measure of time: a JPEG much larger than wanted is decoded at a smaller scale."""
-    width, height = header.size
+    width, height = _stored(header)
     scaled = header.format == "JPEG" and width >= 2 * DRAFT * shape[2] and height >= 2 * DRAFT * shape[1]
     return width * height // (4 if scaled else 1)
 
@@ -239,15 +232,7 @@ def _how_many(opened: int, decoded: int, all_: int) -> Text:
     return told(key, opened=f"{opened:,}", decoded=f"{decoded:,}", all=f"{all_:,}")
 
 
-def _header(path: Path) -> _Seen | None:
-    try:
-        with Image.open(path) as image:
-            return _Seen(image.size, image.mode, image.format or "?")
-    except Exception:  # Pillow's plugins raise many kinds; decoding will say why
-        return None
-
-
-def _problem(path: Path, shape: tuple[int, ...], settings: Settings) -> Bad | None:
+def _problem(path: str, shape: tuple[int, ...], settings: Settings) -> Bad | None:
     try:
         decode(path, shape, settings.max_pixels)
     except DanluError as error:

@@ -51,7 +51,7 @@ def look_at_run(path: str | Path) -> FoundRun:
         best=best,
         epochs=len(epochs),
         curves=_curves(epochs, str(begun.get("task", ""))),
-        settings={k: v for k, v in asked.items() if k in RULES},
+        settings=_settings(asked),
         chosen=_dict(asked, "chosen"),
         findings=tuple(_once(findings)),
         files=_files(folder),
@@ -63,6 +63,13 @@ def look_at_run(path: str | Path) -> FoundRun:
 def _dict(source: Mapping[str, Any] | None, name: str) -> dict[str, Any]:
     found = (source or {}).get(name)
     return found if isinstance(found, dict) else {}
+
+
+def _settings(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What train was given besides its data: arguments, then settings; Python objects as run.toml describes them."""
+    given = (*(name for name in record.PARTS if name not in ("data", "test")), *RULES)
+    objects = _dict(asked, "objects")
+    return {name: asked.get(name, objects.get(name)) for name in given if name in asked or name in objects}
 
 
 def _once(findings: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from danlu.data import arrow
 from danlu.data.cells import flat, is_text, to_days, to_numbers
-from danlu.data.profile import Profile, profile
+from danlu.data.profile import Profile
 from danlu.data.table import Table
 from danlu.looking.found import Column, figure
 from danlu.report.page.contents import Text
@@ -20,12 +21,11 @@ MOST_SHOWN = 3  # values of a column that are named
 ID_ROWS = 30  # so many different whole numbers in a row are no accident
 
 
-def columns_of(table: Table, fields: Sequence[Field]) -> tuple[tuple[Column, ...], dict[str, Profile]]:
+def columns_of(table: Table, fields: Sequence[Field]) -> tuple[Column, ...]:
     """Every column of the table with what is known of it; ``fields`` say what it is for."""
-    profiles = {f.name: profile(flat(table.columns.column(f.name))) for f in fields if f.name in table.names}
     out = []
     for f in fields:
-        p = profiles.get(f.name)
+        p = table.profiles.get(f.name)
         if p is None:
             out.append(Column(f.name, f.kind, f.role, f.why))
             continue
@@ -33,7 +33,7 @@ def columns_of(table: Table, fields: Sequence[Field]) -> tuple[tuple[Column, ...
         stored = f.name in table.images  # what stands in their place is no value
         values: Text = "" if stored else _values(flat(table.columns.column(f.name)), p, f.kind)
         out.append(Column(f.name, kind, f.role, f.why, p.missing, p.distinct or None, values))
-    return tuple(out), profiles
+    return tuple(out)
 
 
 def _values(column: pa.Array, p: Profile, kind: str) -> Text:
@@ -58,7 +58,7 @@ def _values(column: pa.Array, p: Profile, kind: str) -> Text:
 
 def _frequent(column: pa.Array, p: Profile) -> str:
     """ "Private 75 %, State-gov 4 %"."""
-    present = column.filter(pc.not_equal(column, "")) if is_text(column) else column
+    present = column.filter(pc.not_equal(column, arrow.EMPTY)) if is_text(column) else column
     counts = pc.value_counts(present.drop_null())
     order = pc.sort_indices(counts.field("counts"), sort_keys=[("", "descending")])[:MOST_SHOWN]
     rows = max(1, p.rows - p.missing)
@@ -71,7 +71,7 @@ def _share(count: int, rows: int) -> str:
     return f"{share:.0f} %" if share >= 1 or not count else "< 1 %"
 
 
-def like_ids(columns: Sequence[Column], profiles: dict[str, Profile]) -> list[str]:
+def like_ids(columns: Sequence[Column], profiles: Mapping[str, Profile]) -> list[str]:
     """Inputs of whole numbers of which no two rows share one: most likely ids that are not called so."""
     named = []
     for column in columns:

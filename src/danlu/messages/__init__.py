@@ -24,9 +24,9 @@ from danlu.messages import (
     tables,
     train,
 )
-from danlu.messages.base import ErrorText, Text, language, merge, set_language, spoken, text
+from danlu.messages.base import ErrorText, Text, filled, language, merge, set_language, spoken, text
 
-__all__ = ["ERRORS", "SAYINGS", "ErrorText", "Text", "language", "say", "set_language", "spoken", "text"]
+__all__ = ["ERRORS", "SAYINGS", "ErrorText", "Text", "filled", "language", "say", "set_language", "spoken", "text"]
 
 _ROOMS = (
     data, doubts, environment, evaluation, explain, heads, loader, look, memo, model, page, pictures, run, settings,

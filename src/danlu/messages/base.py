@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import string
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-Text = tuple[str, str]  # (English, Chinese); {names} are filled by str.format
+Text = tuple[str, str]  # (English, Chinese); {names} are filled by ``filled``
 ErrorText = tuple[Text, Text, Text]  # what, why, fix
 
 _language: str | None = None
@@ -40,9 +41,25 @@ def spoken(name: str) -> Iterator[None]:
         set_language(before)
 
 
+class _Counting(string.Formatter):
+    def format_field(self, value: Any, format_spec: str) -> str:
+        one, bar, several = format_spec.partition("|")
+        if bar:
+            return one if str(value) == "1" else several
+        return str(super().format_field(value, format_spec))
+
+
+_counting = _Counting()
+
+
+def filled(sentence: str, facts: Mapping[str, Any]) -> str:
+    """As ``str.format`` does; and ``{n:cell|cells}`` is the word for so many: the first for 1, else the second."""
+    return _counting.vformat(sentence, (), facts) if "|" in sentence else sentence.format_map(facts)
+
+
 def text(both: Text, **facts: Any) -> str:
     """The text in the language in use, filled in."""
-    return both[language() == "zh"].format(**facts)
+    return filled(both[language() == "zh"], facts)
 
 
 def merge(*rooms: dict[str, Any]) -> dict[str, Any]:

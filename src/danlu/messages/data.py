@@ -26,7 +26,7 @@ ERRORS: dict[str, ErrorText] = {
     "DL153": (
         ("the images are not sorted into classes", "图片没有按类别分放"),
         (
-            "{count} images lie in {path} itself; their class is the name of their folder",
+            "{count} {count:image lies|images lie} in {path} itself; their class is the name of their folder",
             "{path} 里直接放了 {count} 张图片，而类别要取自所在文件夹的名字",
         ),
         ("{path}/CLASS_NAME/{example}", "{path}/类别名/{example}"),
@@ -34,7 +34,7 @@ ERRORS: dict[str, ErrorText] = {
     "DL154": (
         ("there is one class only: {name}", "只有一个类别：{name}"),
         (
-            "all {rows} samples have the same label, so there is nothing to tell apart",
+            "all {rows} {rows:sample has|samples have} the same label, so there is nothing to tell apart",
             "{rows} 个样本的标签全都一样，没有可区分的东西",
         ),
         (
@@ -44,7 +44,7 @@ ERRORS: dict[str, ErrorText] = {
     ),
     "DL155": (
         ("class {name!r} is not among the training rows", "训练数据里没有类别 {name!r}"),
-        ("{count} samples have it; {near}", "有 {count} 个样本属于这个类别；{near}"),
+        ("{count} {count:sample has|samples have} it; {near}", "有 {count} 个样本属于这个类别；{near}"),
         (
             "rename or remove these samples, or add training samples of {name!r}",
             "改正类别名或删掉这些样本，或在训练数据里补上 {name!r} 的样本",
@@ -106,12 +106,12 @@ ERRORS: dict[str, ErrorText] = {
         ),
     ),
     "DL164": (
-        ("{count} rows have no label", "有 {count} 行没有标签"),
+        ("{count} {count:row has|rows have} no label", "有 {count} 行没有标签"),
         ("NaN or empty: {rows}", "标签是 NaN 或空：{rows}"),
         ("fill them in, or leave these rows out: --on-bad skip", "补上标签；想跳过这些行就加上 --on-bad skip"),
     ),
     "DL165": (
-        ("{count} rows hold NaN or infinity", "有 {count} 行含有 NaN 或无穷大"),
+        ("{count} {count:row holds|rows hold} NaN or infinity", "有 {count} 行含有 NaN 或无穷大"),
         ("rows: {rows}", "行：{rows}"),
         (
             "fill them in, use a table (missing cells are welcome there), or --on-bad skip",
@@ -334,12 +334,12 @@ SAYINGS: dict[str, Text] = {
         "the labels are fractional numbers; for classes set task=classification",
         "标签是小数；若是类别请设 task=classification",
     ),
-    "data.task.floats": ("{n} numbers a row", "每行 {n} 个数值"),
+    "data.task.floats": ("{n} {n:number|numbers} a row", "每行 {n} 个数值"),
     "data.task.one_hot": (
         "one 1 in each row: one-hot classes; for several labels a row set task=multilabel",
         "每行恰有一个 1，是独热编码；若一行可有多个标签请设 task=multilabel",
     ),
-    "data.task.multilabel": ("{n} columns of 0 and 1: several labels a row", "{n} 列 0/1：一行可有多个标签"),
+    "data.task.multilabel": ("{n} {n:column|columns} of 0 and 1: several labels a row", "{n} 列 0/1：一行可有多个标签"),
     "data.task.integers": (
         "the labels are whole numbers, {n} different; for numbers set task=regression",
         "标签是整数，共 {n} 种；若是数值请设 task=regression",
@@ -414,9 +414,12 @@ SAYINGS: dict[str, Text] = {
     ),
     "data.pixels.keep": ("{n} bytes a row: float32 of 0 to 1", "每行 {n} 个字节：转成 0 到 1 的 float32"),
     "data.float64": ("float64 becomes float32", "float64 转成 float32"),
-    "data.matrix": ("{n} numbers a row, each standardised by the training rows", "每行 {n} 个数，各列按训练数据标准化"),
+    "data.matrix": (
+        "{n} {n:number|numbers} a row, each standardised by the training rows",
+        "每行 {n} 个数，各列按训练数据标准化",
+    ),
     "data.matrix.pooled": (
-        "{n} numbers a row on one scale: standardised together by the training rows",
+        "{n} {n:number|numbers} a row on one scale: standardised together by the training rows",
         "每行 {n} 个同一尺度的数：按训练数据一起标准化",
     ),
     # images

@@ -47,7 +47,7 @@ ERRORS: dict[str, ErrorText] = {
     ),
     "DL333": (
         (
-            "{rows} test rows are few: {metric} is only known within ± {half}",
+            "{rows} test {rows:row is|rows are} few: {metric} is only known within ± {half}",
             "测试集只有 {rows} 行：{metric} 只能确定到 ± {half}",
         ),
         (
@@ -79,7 +79,10 @@ ERRORS: dict[str, ErrorText] = {
         ("{line}", "{line}"),
     ),
     "DL336": (
-        ("{count} {part} rows are exact copies of training rows", "{part}里有 {count} 行与训练集完全相同"),
+        (
+            "{count} {part} {count:row is an exact copy of a training row|rows are exact copies of training rows}",
+            "{part}里有 {count} 行与训练集完全相同",
+        ),
         (
             "the model has seen them: figures on that part are too good by about {share}; such as {examples}",
             "模型已经见过它们：这部分的结果大约有 {share} 是虚的；例如 {examples}",

@@ -19,7 +19,7 @@ ERRORS: dict[str, ErrorText] = {
     ),
     "DL361": (
         (
-            "the groups {name!r} are {given} values, the test part has {rows} rows",
+            "the groups {name!r} are {given} values, the test part has {rows} {rows:row|rows}",
             "分组 {name!r} 有 {given} 个值，而测试集有 {rows} 行",
         ),
         ("a group has to be known for every test row, in their order", "每个测试样本都要有自己的组，次序也要一致"),
@@ -95,14 +95,15 @@ SAYINGS: dict[str, Text] = {
     ),
     "sampled.not.iterable": ("an iterable dataset gives its rows in its own order", "可迭代数据集按自己的顺序给出样本"),
     "class_weights.sampled": (
-        "every class is drawn equally often: a row of {rare} ({rows} rows) comes {times} times an epoch, and {unseen} "
-        "of the rows of {common} are not seen in one; probabilities are no longer how frequent the classes are",
+        "every class is drawn equally often: a row of {rare} ({rows} {rows:row|rows}) comes {times} times an epoch, "
+        "and {unseen} of the rows of {common} are not seen in one; probabilities are no longer how frequent the "
+        "classes are",
         "各类别抽到的次数相同：{rare}（{rows} 行）的每一行每轮出现 {times} 次，而 {common} 有 {unseen} 的行当轮见不到；"
         "输出的概率不再等于实际比例",
     ),
     "class_weights.balanced": (
-        "an error on {rare} ({rows} rows) counts {times} times one on {common}: more of it is found, at the price of "
-        "false alarms; probabilities are no longer how frequent the classes are",
+        "an error on {rare} ({rows} {rows:row|rows}) counts {times} times one on {common}: more of it is found, at the "
+        "price of false alarms; probabilities are no longer how frequent the classes are",
         "{rare}（{rows} 行）上的错误按 {common} 的 {times} 倍计：会多找回一些，代价是误报增多；"
         "输出的概率不再等于实际比例",
     ),
@@ -125,12 +126,12 @@ SAYINGS: dict[str, Text] = {
     "own.no_number": ("it gave {got}, not one number", "它返回的是 {got}，不是一个数"),
     "showing.own": ("Your own metric.", "你自己的指标。"),
     "slice.missing": ("(none)", "（缺失）"),
-    "slice.others": ("{count} others together", "其余 {count} 个合并"),
+    "slice.others": ("{count} {count:other|others together}", "其余 {count} 个合并"),
     "slice.no_test": ("none", "无"),
     "slice.no_test.why": ("there is no test part to tell group by group", "没有测试集，无法分组评估"),
     "slice.few": ("too few rows to say", "行数太少，说明不了什么"),
     "slice.more": ("{count} more in report.html", "另外 {count} 组见 report.html"),
-    "slice.row": ("{group} {value}{interval}, {rows} rows", "{group} {value}{interval}，{rows} 行"),
+    "slice.row": ("{group} {value}{interval}, {rows} {rows:row|rows}", "{group} {value}{interval}，{rows} 行"),
     "slice.quarters": ("cut at its quartiles", "按四分位数切分"),
     "slice.head": (
         "the test rows group by group; ! clearly worse than all others",

@@ -98,7 +98,7 @@ SAYINGS: dict[str, Text] = {
     "look.rows.test": ("{n} test", "测试 {n}"),
     "look.rows.all": ("{n} in all", "共 {n}"),
     "look.rows.unknown": ("not known before they are read", "读完之前不知道"),
-    "look.opened.all": ("all {all} files", "全部 {all} 个文件"),
+    "look.opened.all": ("all {all} {all:file|files}", "全部 {all} 个文件"),
     "look.opened.some": (
         "{opened} of {all} files; --whole opens every one",
         "{all} 个文件中的 {opened} 个；--whole 会逐个打开",
@@ -108,10 +108,10 @@ SAYINGS: dict[str, Text] = {
         "{all} 个文件中的 {opened} 个，其中 {decoded} 个做了解码；--whole 会逐个检查",
     ),
     "look.opened.samples": (
-        "{some} of {all} samples made; --whole makes every one",
+        "{some} of {all} {all:sample|samples} made; --whole makes every one",
         "{all} 个样本中读了 {some} 个；--whole 会逐个读取",
     ),
-    "look.opened.every": ("all {all} samples made", "全部 {all} 个样本都读了"),
+    "look.opened.every": ("all {all} {all:sample|samples} made", "全部 {all} 个样本都读了"),
     "look.no_page": (
         "no page was written: runs/ would lie among the data. -o FILE names another place",
         "没有写页面：runs/ 会落在数据里面。可用 -o 文件 指定别处",
@@ -120,9 +120,9 @@ SAYINGS: dict[str, Text] = {
         "looked for among {some} of {all} files; --whole compares all",
         "在 {all} 个文件中的 {some} 个里查了重复；--whole 会全部比较",
     ),
-    "look.others": ("{kinds} others ({count})", "另有 {kinds} 种（{count}）"),
+    "look.others": ("{kinds} {kinds:other|others} ({count})", "另有 {kinds} 种（{count}）"),
     "look.model_sees": (
-        "{width} × {height} pixels, {channels} channel(s)",
+        "{width} × {height} pixels, {channels} {channels:channel|channels}",
         "{width} × {height} 像素，{channels} 个通道",
     ),
     # columns
@@ -130,12 +130,12 @@ SAYINGS: dict[str, Text] = {
     "look.kind.date": ("date", "日期"),
     "look.range": ("{low} to {high}, mean {mean}", "{low} 到 {high}，平均 {mean}"),
     "look.text": (
-        "about {length} characters, at most {longest}: {example} …",
+        "about {length} {length:character|characters}, at most {longest}: {example} …",
         "平均约 {length} 字，最长 {longest}：{example} …",
     ),
     "look.none_in": ("none in: {parts}", "没有样本：{parts}"),
     "look.more": ("… and {n} more", "……还有 {n} 个"),
-    "look.more.rows": (", {low} to {high} rows each", "，每个 {low} 到 {high} 条"),
+    "look.more.rows": (", {low} to {high} {high:row|rows} each", "，每个 {low} 到 {high} 条"),
     "look.copies": (
         "rows with the very inputs of an earlier row of the same part: {parts}",
         "与同一部分里前面某行输入完全相同的：{parts}",
@@ -147,17 +147,21 @@ SAYINGS: dict[str, Text] = {
     "page.look.findings": ("What to know before training", "训练之前须知"),
     "page.look.bad": ("Cannot be used", "无法使用的样本"),
     "page.look.bad.note": (
-        "{count} samples cannot be read or have no answer; training stops at the first of them.",
+        "{count} {count:sample cannot be read or has|samples cannot be read or have} no answer; training stops at the "
+        "first of them.",
         "有 {count} 条样本读不出来或没有标签，训练会停在第一条上。",
     ),
     "page.look.duplicates": ("Exact copies", "完全相同的样本"),
     "page.look.duplicates.note": (
-        "{count} rows have the very inputs of an earlier row of the same part.",
+        "{count} {count:row has|rows have} the very inputs of an earlier row of the same part.",
         "有 {count} 条样本的输入与同一部分里前面某条完全相同。",
     ),
-    "look.short": ("{rows} rows in all, from {kind}.", "共 {rows} 条，来自{kind}。"),
-    "look.task.classification": ("Classification: {target}, {n} classes.", "任务是分类：{target}，共 {n} 类。"),
-    "look.task.multilabel": ("Multi-label: {target}, {n} labels.", "任务是多标签：{target}，共 {n} 个标签。"),
+    "look.short": ("{rows} {rows:row|rows} in all, from {kind}.", "共 {rows} 条，来自{kind}。"),
+    "look.task.classification": (
+        "Classification: {target}, {n} {n:class|classes}.",
+        "任务是分类：{target}，共 {n} 类。",
+    ),
+    "look.task.multilabel": ("Multi-label: {target}, {n} {n:label|labels}.", "任务是多标签：{target}，共 {n} 个标签。"),
     "look.task.regression": ("Regression: a number, {target}.", "任务是回归，预测数值 {target}。"),
     "look.task.multitask": ("Several heads: {target}.", "任务是同时预测几个目标：{target}。"),
     "look.task.custom": ("What is to be learnt only your loss knows.", "要学什么，由你自己的损失函数决定。"),
@@ -171,13 +175,16 @@ SAYINGS: dict[str, Text] = {
         "danlu 检查的各项都没有发现问题，可以训练。",
     ),
     # a run
-    "look.state.finished": ("finished: {epochs} epochs, best {best}", "已训完：{epochs} 轮，最佳是第 {best} 轮"),
+    "look.state.finished": (
+        "finished: {epochs} {epochs:epoch|epochs}, best {best}",
+        "已训完：{epochs} 轮，最佳是第 {best} 轮",
+    ),
     "look.state.stopped": (
-        "stopped after {epochs} epochs (best so far: {best})",
+        "stopped after {epochs} {epochs:epoch|epochs} (best so far: {best})",
         "停在 {epochs} 轮之后（目前最佳：第 {best} 轮）",
     ),
     "look.state.training": (
-        "training now: {epochs} epochs done, best so far {best}",
+        "training now: {epochs} {epochs:epoch|epochs} done, best so far {best}",
         "正在训练：已完成 {epochs} 轮，目前最佳第 {best} 轮",
     ),
     "look.state.empty": ("stopped before its first epoch ended", "第一轮还没训完就停了"),

@@ -56,7 +56,7 @@ ERRORS: dict[str, ErrorText] = {
 SAYINGS: dict[str, Text] = {
     "pictures.instead": ("; without them: --ignore {column!r}", "；不用图片的话：--ignore {column!r}"),
     "pictures.found": (
-        "{count} cells name image files, found as {pattern}: {example}, …",
+        "{count} {count:cell names an image file|cells name image files}, found as {pattern}: {example}, …",
         "{count} 个单元格是图片文件名，按 {pattern} 找到：{example} ……",
     ),
     "pictures.objects": ("its cells are images", "单元格本身就是图片"),

@@ -211,7 +211,7 @@ SAYINGS: dict[str, Text] = {
     ),
     "run.none": ("there are no runs in {parent}", "{parent} 里还没有任何运行记录"),
     "run.newest": (
-        "{parent} holds {count} runs, the newest is {name}",
+        "{parent} holds {count} {count:run|runs}, the newest is {name}",
         "{parent} 里有 {count} 次运行，最新的是 {name}",
     ),
     "disk.script": (", then run the script again with run={run!r}", "，然后再运行一次脚本，并加上 run={run!r}"),

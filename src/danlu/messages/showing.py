@@ -30,11 +30,11 @@ SAYINGS: dict[str, Text] = {
         "不能采信：{rows} 个回答中有 {count} 个不是数（NaN 或无穷大）。",
     ),
     "showing.good": (
-        "On {rows} test rows that training never saw, {metric} is {value} (95 % interval {low} to {high}).",
+        "On {rows} test {rows:row|rows} that training never saw, {metric} is {value} (95 % interval {low} to {high}).",
         "在训练从未见过的 {rows} 个测试样本上，{metric}为 {value}（95 % 区间 {low} 至 {high}）。",
     ),
     "showing.good_alone": (
-        "On {rows} test rows that training never saw, {metric} is {value}.",
+        "On {rows} test {rows:row|rows} that training never saw, {metric} is {value}.",
         "在训练从未见过的 {rows} 个测试样本上，{metric}为 {value}。",
     ),
     "showing.against.trivial_linear": (

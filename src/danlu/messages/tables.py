@@ -116,7 +116,7 @@ ERRORS: dict[str, ErrorText] = {
     "DL116": (
         ("the target {column!r} is the same in every row", "目标列 {column!r} 的每一行都相同"),
         (
-            "all {rows} rows hold {value!r}; there is nothing to tell apart",
+            "all {rows} {rows:row holds|rows hold} {value!r}; there is nothing to tell apart",
             "全部 {rows} 行都是 {value!r}，没有可区分的东西",
         ),
         (
@@ -127,7 +127,7 @@ ERRORS: dict[str, ErrorText] = {
     "DL117": (
         ("the class {name!r} is only in {part}, never in training", "类别 {name!r} 只出现在 {part} 中，训练数据里没有"),
         (
-            "{count} rows of column {column!r} have it{others}; {near}",
+            "{count} {count:row|rows} of column {column!r} {count:has|have} it{others}; {near}",
             "列 {column!r} 有 {count} 行是它{others}；{near}",
         ),
         ("{line}", "{line}"),
@@ -165,7 +165,10 @@ ERRORS: dict[str, ErrorText] = {
         ("correct the cell, or leave such rows out: --on-bad skip", "请改正该单元格，或跳过这类行：--on-bad skip"),
     ),
     "DL121": (
-        ("the table has {found} columns, {needed} are needed", "表格有 {found} 列，需要 {needed} 列"),
+        (
+            "the table has {found} {found:column|columns}, {needed} {needed:is|are} needed",
+            "表格有 {found} 列，需要 {needed} 列",
+        ),
         ("without a header, columns are told by their place", "没有表头时，各列按位置对应"),
         ("give the same columns in the same order, or add a header line", "请按相同顺序给出相同的列，或加上表头"),
     ),
@@ -224,7 +227,7 @@ SAYINGS: dict[str, Text] = {
         "训练时没见过的类别按缺失处理：{columns}",
     ),
     "table.unseen.column": (
-        "{count} cells of {column}, such as {example!r}",
+        "{count} {count:cell|cells} of {column}, such as {example!r}",
         "{column} 列有 {count} 个单元格，例如 {example!r}",
     ),
     "table.folder": ("nothing like it in {path}", "{path} 里没有相近的文件"),
@@ -251,11 +254,11 @@ SAYINGS: dict[str, Text] = {
         "read as tab-separated text without quoting: quotes do not pair up",
         "引号不成对，按不带引号规则的制表符文本读取",
     ),
-    "table.ragged": ("{found} cells, other rows have {usual}", "有 {found} 个单元格，其他行是 {usual} 个"),
+    "table.ragged": ("{found} {found:cell|cells}, other rows have {usual}", "有 {found} 个单元格，其他行是 {usual} 个"),
     "table.comment.value": ("{count} line(s) skipped", "跳过 {count} 行"),
     "table.comment.why": ("comments before the table", "表格前面的注释"),
     "table.spaces.value": ("stripped", "已去除"),
-    "table.spaces.why": ("{count} cells had blanks around them", "{count} 个单元格两端有空格"),
+    "table.spaces.why": ("{count} {count:cell|cells} had blanks around {count:it|them}", "{count} 个单元格两端有空格"),
     "table.header.yes": ("first line", "第一行"),
     "table.header.no": ("none", "没有表头"),
     "table.header.given": ("as told", "按指定"),
@@ -275,10 +278,10 @@ SAYINGS: dict[str, Text] = {
     "table.id.number": ("numbers the rows: different in each", "行编号，每行都不同"),
     "table.id.text": ("an id: different in each row", "标识符，每行都不同"),
     "table.id.repeats": (
-        "an id that comes again ({count} values): told apart, not counted",
+        "an id that comes again ({count} {count:value|values}): told apart, not counted",
         "会重复的编号（{count} 个值）：只区分，不比大小",
     ),
-    "table.category": ("text with {count} different values", "文本，共 {count} 种取值"),
+    "table.category": ("text with {count} {count:value|different values}", "文本，共 {count} 种取值"),
     "table.text": (
         "free text (about {length} characters): the table models cannot use it",
         "自由文本（平均约 {length} 字）：表格模型用不上",
@@ -318,7 +321,7 @@ SAYINGS: dict[str, Text] = {
     "table.target.name": ("the usual name of a target", "是常见的目标列名"),
     "table.target.only": ("the only column of numbers or classes", "唯一的数值或类别列"),
     "table.task.given": ("as told", "按指定"),
-    "table.task.numbers": ("{name} holds {count} different numbers", "{name} 有 {count} 种不同的数值"),
+    "table.task.numbers": ("{name} holds {count} different {count:number|numbers}", "{name} 有 {count} 种不同的数值"),
     "table.task.whole": (
         "{name} holds {count} whole numbers that come again (else: --task regression)",
         "{name} 只有 {count} 种会重复的整数（若要预测数值：--task regression）",
@@ -329,7 +332,7 @@ SAYINGS: dict[str, Text] = {
         "{name} 是标签列表：共 {count} 种，平均每行 {mean} 个",
     ),
     "table.task.yes_no": ("{count} yes/no columns", "{count} 个是/否列"),
-    "table.task.several": ("{count} columns of numbers", "{count} 个数值列"),
+    "table.task.several": ("{count} {count:column|columns} of numbers", "{count} 个数值列"),
     "table.not_number": ("{cell!r} in column {column!r} is not a number", "列 {column!r} 中的 {cell!r} 不是数值"),
     "table.no_label": ("no value in the target column {column!r}", "目标列 {column!r} 没有值"),
     "table.class.same": ("write classes the same way in both files", "请让两个文件里的类别写法一致"),
@@ -337,14 +340,17 @@ SAYINGS: dict[str, Text] = {
         "sed 's/\\.$//' {path} > {fixed}   # labels without the point at their end",
         "sed 's/\\.$//' {path} > {fixed}   # 去掉标签末尾的句点",
     ),
-    "table.class.others": (" (and {count} more classes are new)", "（另有 {count} 个新类别）"),
+    "table.class.others": (" (and {count} more {count:class is|classes are} new)", "（另有 {count} 个新类别）"),
     "table.split": ("shuffled with seed {seed}", "按种子 {seed} 打乱"),
     "table.split.classes": (
         "shuffled with seed {seed}, the same share of each class",
         "按种子 {seed} 打乱，各类别比例相同",
     ),
     "table.copies.together": ("kept on one side", "放在同一侧"),
-    "table.copies.found": ("{count} rows are copies of others", "有 {count} 行与别的行完全相同"),
+    "table.copies.found": (
+        "{count} {count:row is a copy of another|rows are copies of others}",
+        "有 {count} 行与别的行完全相同",
+    ),
     "table.copies.apart": ("split like other rows", "与其他行一样划分"),
     "table.copies.few": (
         "there are only {count} different rows, so equal ones are no sign of copying",

@@ -224,7 +224,10 @@ SAYINGS: dict[str, Text] = {
         "{layer} is a BatchNorm: it still sees each small batch by itself",
         "{layer} 是 BatchNorm：它看到的仍是一个个小 batch",
     ),
-    "stop.patience": ("no better validation result for {epochs} epochs", "验证结果已连续 {epochs} 个 epoch 没有变好"),
+    "stop.patience": (
+        "no better validation result for {epochs} {epochs:epoch|epochs}",
+        "验证结果已连续 {epochs} 个 epoch 没有变好",
+    ),
     "schedule.cosine": (
         "down to zero over the whole run, after a warm-up of 5 %",
         "先用 5 % 的步数预热，再沿余弦降到零",
@@ -257,7 +260,10 @@ SAYINGS: dict[str, Text] = {
         "{model} 模型，任务：{task}。输入：{inputs}。用 danlu 训练。",
     ),
     "card.classes": ("{count} classes: {names}.", "共 {count} 类：{names}。"),
-    "card.results": ("On {rows} test rows that training never saw:", "在训练从未见过的 {rows} 个测试样本上："),
+    "card.results": (
+        "On {rows} test {rows:row|rows} that training never saw:",
+        "在训练从未见过的 {rows} 个测试样本上：",
+    ),
     "card.head": (
         "| metric | value | 95 % interval | trivial baseline | linear model |",
         "| 指标 | 数值 | 95 % 区间 | 简单基线 | 线性模型 |",

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from typing import Any
 
-from danlu.messages import SAYINGS, spoken
+from danlu.messages import SAYINGS, filled, spoken
 from danlu.report.layout import duration, number
 from danlu.report.page.contents import Interval, Text, Unit
 
@@ -56,7 +56,7 @@ def both(key: str, /, **facts: Text | int) -> tuple[str, str]:
 
 
 def _filled(key: str, side: int, facts: dict[str, Any]) -> str:
-    return SAYINGS[key][side].format(**{k: v[side] if isinstance(v, tuple) else v for k, v in facts.items()})
+    return filled(SAYINGS[key][side], {k: v[side] if isinstance(v, tuple) else v for k, v in facts.items()})
 
 
 def known(room: str, word: Text) -> Text:
