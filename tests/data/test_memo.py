@@ -28,7 +28,7 @@ from danlu.data.memo.twister import words
 transforms = pytest.importorskip("torchvision.transforms", reason="reads torchvision's transforms")
 v2 = pytest.importorskip("torchvision.transforms.v2", reason="reads torchvision's transforms")
 
-PIXELS = np.random.default_rng(0).integers(0, 256, (120, 12, 10, 3), dtype=np.uint8)
+PIXELS = np.random.default_rng(0).integers(0, 256, (240, 12, 10, 3), dtype=np.uint8)
 
 
 class Pictures(Dataset):
@@ -55,7 +55,7 @@ def slow(seconds: float = 0.002) -> None:
 class Numbers(Dataset):
     """Samples of any structure, slow to make."""
 
-    def __init__(self, make: Callable[[int], Any], n: int = 80) -> None:
+    def __init__(self, make: Callable[[int], Any], n: int = 240) -> None:
         self.make, self.n = make, n
 
     def __len__(self) -> int:
@@ -276,7 +276,7 @@ class Caches(Varied):
 class Changes(Numbers):
     def __init__(self) -> None:
         super().__init__(sliced)
-        self.rows = torch.zeros(80, 3)
+        self.rows = torch.zeros(240, 3)
 
     def __getitem__(self, i: int) -> Any:
         self.rows[i] += 1
@@ -347,6 +347,36 @@ def test_what_gains_nothing_is_not_kept() -> None:
     assert isinstance(found, Memo) or found.key == "gain"  # a batch at a time may gain even here
 
 
+def test_a_file_opened_by_the_first_sample_is_not_opened_before_workers_start(tmp_path: Path) -> None:
+    (tmp_path / "bytes").write_bytes(bytes(range(240)))
+
+    class Lazy(Numbers):
+        file: Any = None
+
+        def __getitem__(self, i: int) -> Any:
+            if self.file is None:
+                self.file = (tmp_path / "bytes").open("rb")
+            self.file.seek(i)
+            return self.file.read(1)[0]
+
+    dataset = Lazy(sliced)
+    loader = danlu.Loader(Subset(dataset, range(240)), 16, num_workers=2)
+    assert torch.cat(list(loader)).tolist() == list(range(240))
+    assert dataset.file is None and loader.way()[0] == "made every time"
+
+
+def test_broken_samples_among_those_looked_at_do_not_stop_the_others() -> None:
+    class Broken(Numbers):
+        def __getitem__(self, i: int) -> Any:
+            slow()
+            if i == 0:
+                raise ValueError("broken")
+            return sliced(i), i
+
+    loader = danlu.Loader(Broken(sliced), 16, on_bad="skip", bad_limit=0.1)
+    assert sum(len(x) for x, _ in loader) == 239 and loader.way()[0] == "kept"
+
+
 # ---- given up
 
 
@@ -386,7 +416,7 @@ def test_a_replaced_transform_a_changed_attribute_and_a_changed_pixel_are_notice
     class Held(Numbers):
         def __init__(self) -> None:
             super().__init__(sliced)
-            self.pixels = torch.zeros(80, 500, 100, dtype=torch.uint8)
+            self.pixels = torch.zeros(240, 500, 100, dtype=torch.uint8)
 
         def __getitem__(self, i: int) -> Any:
             slow()
@@ -399,7 +429,7 @@ def test_a_replaced_transform_a_changed_attribute_and_a_changed_pixel_are_notice
 
 
 def test_a_file_changed_underneath_is_noticed(tmp_path: Path) -> None:
-    for i in range(80):
+    for i in range(240):
         (tmp_path / f"{i}.txt").write_text(str(i))
 
     class Files(Numbers):
@@ -409,7 +439,7 @@ def test_a_file_changed_underneath_is_noticed(tmp_path: Path) -> None:
 
     dataset = Files(sliced)
     loader = kept(dataset)
-    for i in range(80):
+    for i in range(240):
         (tmp_path / f"{i}.txt").write_text(str(-i - 1))
     given_up(loader, dataset, "recheck")
 
@@ -483,7 +513,7 @@ def test_both_kernels_move_pixels_as_numpys_indexing_does(data: Any) -> None:
     moved_numpy(store, rows, places, table, out)
     assert out.tobytes() == expected.tobytes()
     KERNELS.warm(table.dtype, wait=True)
-    if KERNELS._numba is not None:
+    if np.dtype(np.float32) in KERNELS._ready:
         out[:] = np.nan
-        KERNELS._numba(store, rows, places, table, out)
+        KERNELS.moved(store, rows, places, table, out)
         assert out.tobytes() == expected.tobytes()

@@ -17,6 +17,7 @@ from danlu.data import memory, order, sampling
 from danlu.data.augment import Augment
 from danlu.data.balance import Balance, balance_of
 from danlu.data.columns import most_bad
+from danlu.data.memo.kernels import KERNELS
 from danlu.data.memo.path import Samples
 from danlu.data.memo.reader import MemoReader
 from danlu.data.memory import Place
@@ -237,6 +238,7 @@ class Loader:
         """Batches of one pass through the user's dataset, in this process or by workers."""
         reader, workers = self._reader(place.epoch), None
         if self.num_workers and not (isinstance(reader, MemoReader) and reader.whole and reader.memo.full):
+            KERNELS.settle()
             workers = self._workers or Workers(reader, self.seed, place.epoch, self.worker_init_fn, **self._options)
             self._workers = workers if self.persistent_workers else None
         tasks = self._tasks(place)

@@ -214,6 +214,18 @@ def replaced(dataset: Any, others: dict[Place, Any]) -> Any:
     return twin
 
 
+def copied(dataset: Any) -> Any:
+    """A shallow copy, of the datasets inside it too: what a sample's code sets on them is not set on the user's own."""
+    twin = copy.copy(dataset)
+    inside = _attributes(twin)
+    for name, value in list(inside.items()):
+        if isinstance(value, Dataset):
+            inside[name] = copied(value)
+        elif isinstance(value, (list, tuple)) and value and all(isinstance(v, Dataset) for v in value):
+            inside[name] = type(value)(map(copied, value))
+    return twin
+
+
 def _attributes(dataset: Any) -> dict[str, Any]:
     found = getattr(dataset, "__dict__", None)
     return found if isinstance(found, dict) else {}

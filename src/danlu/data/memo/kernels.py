@@ -41,9 +41,16 @@ def moved_numpy(store: np.ndarray, rows: np.ndarray, places: np.ndarray, table: 
 
 
 def _compiled() -> tuple[Kernel, Words]:
+    try:
+        return _with_numba(cache=True)
+    except RuntimeError:  # nowhere to keep what is compiled
+        return _with_numba(cache=False)
+
+
+def _with_numba(*, cache: bool) -> tuple[Kernel, Words]:
     import numba
 
-    @numba.njit(nogil=True, cache=True)
+    @numba.njit(nogil=True, cache=cache)
     def moved_numba(store: Any, rows: Any, places: Any, table: Any, out: Any) -> None:
         height, width = store.shape[2], store.shape[3]
         batch, channels, high, wide = out.shape
@@ -75,7 +82,7 @@ def _compiled() -> tuple[Kernel, Words]:
                             sx = across * x + moved
                             out[b, c, y, x] = values[line[sx]] if 0 <= sx < width else values[last]
 
-    @numba.njit(nogil=True, cache=True)
+    @numba.njit(nogil=True, cache=cache)
     def words_numba(seeds: Any, count: Any, out: Any) -> None:
         state = np.empty(397 + count, np.uint64)
         for i in range(len(seeds)):
@@ -116,41 +123,53 @@ def _agree(kernel: Kernel, first: Words, dtype: np.dtype[Any]) -> bool:
 
 
 class Kernels:
-    """The fastest kernel that is ready: Numba's once it is compiled, in a thread of its own, and NumPy's till then."""
+    """The fastest kernels that are ready: Numba's once they are compiled, in a thread, and NumPy's till then."""
 
     def __init__(self) -> None:
-        self._numba: Kernel | None = None
-        self._words: Words | None = None
-        self._warming: threading.Thread | None = None
+        self._compiled: tuple[Kernel, Words] | None = None
+        self._ready: set[np.dtype[Any]] = set()  # kinds of tables that Numba's is compiled for
+        self._warming: dict[np.dtype[Any], threading.Thread] = {}
 
     def warm(self, dtype: np.dtype[Any], *, wait: bool = False) -> None:
-        """Begin to compile for tables of ``dtype``."""
-        if self._warming is None:
-            self._warming = threading.Thread(target=self._warm, args=(dtype,), daemon=True, name="danlu-kernels")
-            self._warming.start()
+        """Begin to compile for tables of ``dtype``; ``wait`` for the end of it."""
+        if dtype not in self._warming:
+            before = list(self._warming.values())
+            thread = threading.Thread(target=self._warm, args=(dtype, before), daemon=True, name="danlu-kernels")
+            self._warming[dtype] = thread
+            thread.start()
         if wait:
-            self._warming.join()
+            self._warming[dtype].join()
 
-    def _warm(self, dtype: np.dtype[Any]) -> None:
+    def settle(self) -> None:
+        """Wait until nothing is being compiled: before processes are forked."""
+        for thread in self._warming.values():
+            thread.join()
+
+    def _warm(self, dtype: np.dtype[Any], before: list[threading.Thread]) -> None:
+        for thread in before:
+            thread.join()
         try:
-            kernel, first = _compiled()
-            right = _agree(kernel, first, dtype)
+            compiled = self._compiled or _compiled()
+            right = _agree(*compiled, dtype)
         except Exception:  # no Numba, or none that works here: NumPy gives the same values
             return
         if right:
-            self._numba, self._words = kernel, first
+            self._compiled = compiled
+            self._ready.add(dtype)
 
     def moved(
         self, store: np.ndarray, rows: np.ndarray, places: np.ndarray, table: np.ndarray, out: np.ndarray
     ) -> None:
-        (self._numba or moved_numpy)(store, rows, places, table, out)
+        """``moved_numpy``, with the fastest kernel that is ready."""
+        fast = self._compiled is not None and table.dtype in self._ready
+        (self._compiled[0] if fast and self._compiled else moved_numpy)(store, rows, places, table, out)
 
     def words(self, seeds: np.ndarray, count: int) -> np.ndarray:
-        """``twister.words``."""
-        if self._words is None:
+        """``twister.words``, with the fastest kernel that is ready."""
+        if self._compiled is None:
             return twister.words(seeds, count)
         out = np.empty((len(seeds), count), np.uint32)
-        self._words(seeds, count, out)
+        self._compiled[1](seeds, count, out)
         return out
 
 

@@ -142,7 +142,10 @@ class _Walk:
             self.foreign(thing)
 
     def foreign(self, thing: Any) -> None:
-        """An object of a library written in C: what it shows of itself by pickling, if it can."""
+        """An object of a library written in C: what it shows of itself by pickling, if it can; Arrow's never change."""
+        if type(thing).__module__.startswith("pyarrow."):
+            self.note(id(thing))
+            return
         try:
             told = thing.__reduce_ex__(4)
         except Exception as error:

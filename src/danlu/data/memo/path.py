@@ -18,7 +18,7 @@ from danlu.data.memo.proof import Refusal, prove
 from danlu.data.order import SAMPLE, sample_seed, uniforms
 from danlu.data.seeded import innermost
 
-FEW = 64  # samples that are not worth looking at
+FEW = 200  # samples that are not worth looking at
 RECHECKED = 16  # kept samples that are made anew at the start of an epoch
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from danlu.data import draws
-from danlu.data.memo.cut import Log, Place, Recorder, Touched, Unlike, Watcher, callables, replaced
+from danlu.data.memo.cut import Log, Place, Recorder, Touched, Unlike, Watcher, callables, copied, replaced
 from danlu.data.memo.keep import Cut, Layout, Memo
 from danlu.data.memo.leaves import Node, Unkept, kind_of, same, stored, taken_apart
 from danlu.data.memo.marks import Unmarked, mark
@@ -30,6 +30,8 @@ from danlu.data.memo.twister import words
 from danlu.data.order import permutation, sample_seed
 
 PROBES = 18
+EACH = 120  # rows that stand behind one looked at: together they take a twentieth of an epoch
+PATIENCE = 2.0  # seconds after which four have to do
 WORTH = 0.7  # a kept sample must not take more of the time that its code takes
 SHARE = 0.25  # of the free memory that kept samples may take
 
@@ -51,12 +53,15 @@ class _Refused(Exception):
 def prove(dataset: Any, *, shared: bool = False) -> Memo | Refusal:
     """The dataset's samples to be kept, or why not. The global generators are left as they were.
 
+    Copies are looked at: a file that is opened by the first sample is not opened in the user's own dataset, which
+    worker processes are going to get.
+
     ``shared``: worker processes fill the store, so that every row must have the same shapes.
     """
     states = draws.States()
     saved = states.save()
     try:
-        return _prove(dataset, shared)
+        return _prove(_apart(dataset), shared)
     except _Refused as refused:
         return refused.refusal
     except Unmarked as unseen:
@@ -73,6 +78,13 @@ class _Probe:
     seed: int
     sample: Any
     seconds: float  # that making it took
+
+
+def _apart(dataset: Any) -> Any:
+    try:
+        return copied(dataset)
+    except Exception as error:
+        raise _Refused("fails", row=0, error=f"{type(error).__name__}: {error}") from error
 
 
 def _prove(dataset: Any, shared: bool) -> Memo | Refusal:
@@ -97,7 +109,7 @@ def _prove(dataset: Any, shared: bool) -> Memo | Refusal:
 
 def _rows(n: int) -> list[int]:
     """The first, the last, and some at random."""
-    count = min(n, PROBES if n >= 100 * PROBES else max(4, n // 100))
+    count = min(n, PROBES, max(4, n // EACH))
     return list(dict.fromkeys([0, n - 1, *permutation(0, 0, n)[:count].tolist()]))[:count]
 
 
@@ -106,20 +118,31 @@ def _rows(n: int) -> list[int]:
 
 def _look(dataset: Any, rows: Sequence[int]) -> tuple[list[_Probe], tuple[str, ...]]:
     """Each sample twice from the same seeds, and which generators it draws from."""
-    probes, drawn = [], set()
+    probes: list[_Probe] = []
+    drawn: set[str] = set()
+    start = time.perf_counter()
     for k, row in enumerate(rows):
+        if len(probes) >= 4 and time.perf_counter() - start > PATIENCE:
+            break
         value = sample_seed(0, 0, k)
-        with _overheard() as heard:
-            sample, moved = _run(partial(getitem, dataset, row), value)
+        try:
+            with _overheard() as heard:
+                sample, moved = _run(partial(getitem, dataset, row), value)
+            began = time.perf_counter()
+            again, _ = _run(partial(getitem, dataset, row), value)
+        except Exception as error:  # a bad sample is told when it is read
+            if len(probes) < k // 2:
+                raise _Refused("fails", row=row, error=f"{type(error).__name__}: {error}") from error
+            continue
+        took = time.perf_counter() - began
         if heard:
             raise _Refused("hidden", row=row, what=heard[0])
-        began = time.perf_counter()
-        again, _ = _run(partial(getitem, dataset, row), value)
-        took = time.perf_counter() - began
         if not same(sample, again):
             raise _Refused("another", row=row)
         drawn |= set(moved)
         probes.append(_Probe(row, value, sample, took))
+    if len(probes) < 3:
+        raise _Refused("few", rows=len(probes))
     return probes, tuple(name for name in draws.GENERATORS if name in drawn)
 
 
