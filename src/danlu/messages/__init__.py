@@ -13,8 +13,11 @@ from danlu.messages import (
     heads,
     loader,
     look,
+    loss,
     memo,
     model,
+    optim,
+    own_data,
     page,
     pictures,
     run,
@@ -29,8 +32,8 @@ from danlu.messages.base import ErrorText, Text, filled, language, merge, set_la
 __all__ = ["ERRORS", "SAYINGS", "ErrorText", "Text", "filled", "language", "say", "set_language", "spoken", "text"]
 
 _ROOMS = (
-    data, doubts, environment, evaluation, explain, heads, loader, look, memo, model, page, pictures, run, settings,
-    showing, sources, tables, train,
+    data, doubts, environment, evaluation, explain, heads, loader, look, loss, memo, model, optim, own_data,
+    page, pictures, run, settings, showing, sources, tables, train,
 )  # fmt: skip
 
 ERRORS: dict[str, ErrorText] = merge(*(room.ERRORS for room in _ROOMS))

@@ -147,4 +147,19 @@ SAYINGS: dict[str, Text] = {
         "“明显差于其余样本”指：与其余样本之差的区间不含 0（已按 {compared} 个组做 Bonferroni 校正）。",
     ),
     "label.slices": ("by group", "分组"),
+    "interval.wilson": ("Wilson", "Wilson 区间"),
+    "interval.bootstrap": ("bootstrap of {resamples}", "自助法 {resamples} 次"),
+    "linear.what": (
+        "discriminant analysis or ridge regression on at most 1,024 raw features",
+        "在至多 1,024 个原始特征上做判别分析或岭回归",
+    ),
+    "linear.failed": (
+        "no linear baseline beside the model: reading the data once more failed ({error})",
+        "没有算线性基线：再读一遍数据时出错（{error}）",
+    ),
+    "interval.paired": ("paired shares (Bonett, Price 2012)", "配对比例（Bonett、Price 2012）"),
+    "interval.jackknife": ("jackknife", "刀切法"),
+    "baseline.classification": ("always the majority class", "总是猜最多的类别"),
+    "baseline.multilabel": ("each label's majority", "每个标签都猜多数情形"),
+    "baseline.regression": ("always the training mean", "总是猜训练集均值"),
 }

@@ -133,8 +133,8 @@ SAYINGS: dict[str, Text] = {
         "每多少步存一次（默认每轮结束时存）",
     ),
     "setting.cache": (
-        "auto keeps decoded samples in memory when they fit; off",
-        "auto：内存放得下就留住解码后的样本；off：不留",
+        "auto keeps in memory what is the same every time of a sample, where it fits and is proven; off",
+        "auto：样本里每次都一样的部分留在内存，前提是放得下且已证明；off：不留",
     ),
     "setting.log": (
         "also write TensorBoard's event files, into tensorboard/ in the run's folder",
