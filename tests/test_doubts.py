@@ -57,6 +57,8 @@ def codes(case: Trained) -> list[str]:
         (trained(0.21, test__accuracy_linear=0.1), ["DL332"]),
         (trained(0.22, test__accuracy_linear=0.1), []),
         (trained(rows=100), ["DL333"]),
+        (trained(test__classes=[{"name": "a", "rows": 4}, {"name": "b", "rows": 900}]), ["DL339"]),
+        (trained(test__classes=[{"name": "a", "rows": 5}, {"name": "b", "rows": 0}]), []),
         (trained(rows=200), []),
         (trained(history=epochs([0.8, 0.9, 0.9], [0.4, 0.2, 0.1], [0.4, 0.3, 0.4])), ["DL334"]),
         (trained(history=epochs([0.8, 0.9, 0.9], [0.4, 0.2, 0.25], [0.4, 0.3, 0.31])), []),
@@ -116,7 +118,7 @@ def test_a_few_copies_among_many_rows_are_a_note(count: int, severity: str, shar
     rows = Columns((torch.zeros(1000, 1), torch.zeros(1000, dtype=torch.int64)), names=str)
     data = Data("d", rows, None, rows, Schema((), "classification"))
     (doubt,) = doubts_of_data(data, (), None, [Copies("test", count, 1000, ((0, 1),))], weighted=False)
-    assert doubt.severity == severity and f"by about {share}" in doubt.told.why
+    assert doubt.severity == severity and f"by heart: {share} of" in doubt.told.why
 
 
 def test_what_no_guess_reaches_is_no_guessing() -> None:

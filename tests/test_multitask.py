@@ -274,7 +274,7 @@ def test_the_report_and_the_card_name_every_head(penguins: Path) -> None:
     assert "species accuracy " in page and "body_mass_g RMSE " in page and "test rows that training never saw: " in page
     card = (penguins / "README.md").read_text("utf-8")
     assert "- **species**: classification (Adelie, Chinstrap, Gentoo)" in card
-    assert "| species/accuracy |" in card and "| body_mass_g/rmse |" in card
+    assert "| species accuracy |" in card and "| body_mass_g RMSE |" in card
 
 
 def test_look_tells_of_every_head(penguins: Path, capsys: pytest.CaptureFixture[str]) -> None:

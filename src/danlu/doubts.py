@@ -27,6 +27,7 @@ NO_GUESS_BEATS: dict[str, tuple[str, ...]] = {
     "multilabel": ("auroc", "log_loss"),
     "regression": ("r2",),
 }
+RARE = 5  # test rows of a class: of fewer its own figures say nothing
 COARSE = 0.05  # half an interval's width, of a share
 FEW_COPIES = 0.005  # share of a part's rows: fewer hardly move a figure
 
@@ -111,7 +112,7 @@ def doubts_of_data(
 def doubts_of_results(trained: Trained) -> list[Doubt]:
     """After the test, the most serious first."""
     found = [_guessing(trained), _linear(trained), _disagree(trained), _remembers(trained), _still_improving(trained)]
-    found += [_worse_group(trained), _few_rows(trained)]
+    found += [_worse_group(trained), _few_rows(trained), _rare_class(trained)]
     return [replace(doubt, head=trained.head) for doubt in found if doubt is not None]
 
 
@@ -254,3 +255,13 @@ def _few_rows(trained: Trained) -> Doubt | None:
     return Doubt(
         "note", DanluError("DL333", trained.at(f"test/{name}"), metric=metric_name(name), line=trained.more, **facts)
     )
+
+
+def _rare_class(trained: Trained) -> Doubt | None:
+    """Means over the classes count a class of a few rows as much as one of thousands."""
+    counts = sorted((p["rows"], p["name"]) for p in trained.results.get("test/classes", ()) if 0 < p["rows"] < RARE)
+    if not counts or trained.task not in ("classification", "multilabel"):
+        return None
+    classes = ", ".join(f"{name} ({rows})" for rows, name in counts[:5]) + (", …" if len(counts) > 5 else "")
+    facts = {"count": len(counts), "classes": classes, "metrics": metric_name("macro_f1"), "line": trained.more}
+    return Doubt("note", DanluError("DL339", trained.at("test/macro_f1"), **facts))

@@ -108,6 +108,7 @@ def try_one_batch(
         schema = replace(schema, task=told)
     if settings.task in (None, "multitask") and own_loss is None and schema.origin in ("dataset", "arrays"):
         schema = with_heads(schema, batch, target, output, loss)
+        _tell_targets(schema, data, target, loss, decisions)
     if schema.task in ("classification", "multilabel") and not schema.classes:
         schema = _with_classes(schema, answer)
     task = tasks.TASKS[schema.task]
@@ -127,6 +128,20 @@ def try_one_batch(
         if schema.heads and schema.origin == "dataset":
             loader.check = _check_of_heads(model, loader, tasks.heads_of(schema, criterion))
     return schema, task, criterion
+
+
+def _tell_targets(schema: Schema, data: Data, target: Any, loss: Any, decisions: Decisions) -> None:
+    """Of a user's several targets: the task of each, and those that no loss is given for."""
+    if decisions.before:
+        return
+    if schema.heads and not data.schema.heads:
+        each = [say("heads.task", name=h.name, task=say(f"task.{h.task.name}")) for h in tasks.heads_of(schema)]
+        decisions.tell(Choice("task", "multitask", say("list.names").join(each)))
+    left = (
+        [str(n) for n in target if n not in loss] if isinstance(target, Mapping) and isinstance(loss, Mapping) else []
+    )
+    if left:
+        decisions.tell(Choice("not trained", ", ".join(left), say("heads.no_loss")))
 
 
 def _criterion(

@@ -113,6 +113,8 @@ def make_plan(asked: Asked, chosen: dict[str, Any], tell: Callable[[Choice], Non
     check_slice(settings.slice, data.test, data.schema)
     if settings.slice is not None and data.test is None and not chosen:
         tell(Choice("slice", say("slice.no_test"), say("slice.no_test.why")))
+    if data.test is None and settings.slice is None and not chosen:
+        tell(Choice("test", say("test.none"), say("test.none.why")))
     settings = choose_workers(choose_batch_size(settings, data, decisions), data, decisions)
 
     seed_everything(settings.seed)

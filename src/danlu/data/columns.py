@@ -19,6 +19,12 @@ def most_bad(total: int, limit: float) -> int:
     return math.ceil(limit * total - 1e-9)  # 0.07 * 100 is a little more than 7
 
 
+def skip_flags(bad: int, total: int, limit: float) -> str:
+    """The flags that leave out ``bad`` of ``total`` samples, the share too where ``limit`` does not allow for them."""
+    enough = min(1.0, -(-bad * 1000 // max(1, total)) / 1000)
+    return "--on-bad skip" + (f" --bad-limit {enough:g}" if enough > limit else "")
+
+
 Prepare = Callable[[tuple[Tensor, ...]], tuple[Any, ...]]
 
 

@@ -67,7 +67,9 @@ def open_dataset(
         random_draws = moved()
         known, differs = (None, "") if is_iterable(train) else proven_targets(train, looked_at)
         schema, choices = _schema(train, samples, known, settings, loader, named=not differs)
-        if not own_model:
+        if own_model:
+            choices = _without_task(choices, schema, samples, settings)
+        else:
             schema, choices = _with_heads(schema, choices, samples, settings)
             schema = _with_classes(schema, train, skip=skip)
         labels = {"train": known, "val": _labels_of(val, skip), "test": _labels_of(test, skip)}
@@ -242,6 +244,16 @@ def _with_heads(
     told = "; ".join(f"{f.name}: {TASK_OF[f.kind]}" for f in heads)
     kept = [c for c in choices if c.what != "task"]
     return replace(schema, fields=fields, task="multitask"), [*kept, Choice("task", "multitask", told)]
+
+
+def _without_task(choices: list[Choice], schema: Schema, samples: Sequence[Any], settings: Settings) -> list[Choice]:
+    """Several targets are not one: which task each of them is, the user's model and loss have yet to tell."""
+    seen, _ = _with_heads(schema, [], samples, settings)
+    if not seen.heads:
+        return choices
+    shown = ", ".join(f"{f.name} {f.dtype}{list(f.shape)}" for f in seen.fields)
+    kept = [c for c in choices if c.what not in ("sample", "task")]
+    return [Choice("sample", shown, say("data.sample")), *kept]
 
 
 def _with_classes(schema: Schema, dataset: Any, *, skip: bool) -> Schema:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from danlu.data.arrays import check_limit, split_choice
-from danlu.data.columns import Columns
+from danlu.data.columns import Columns, skip_flags
 from danlu.data.images import Header, ImageFiles, decode, decode_all, opened, read_header, threaded
 from danlu.data.prepare import byte_statistics, prepare
 from danlu.data.split import TEST_SHARE, VAL_SHARE, split
@@ -108,9 +108,12 @@ def decode_parts(
     decoded = Decoded({}, {})
     for part, files in parts.items():
         decoded.pixels[part], decoded.wrong[part] = decode_all(files.paths, shape, settings.max_pixels)
-        if decoded.wrong[part] and settings.on_bad != "skip":
-            raise next(iter(decoded.wrong[part].values()))
-    check_limit(decoded.bad, sum(map(len, decoded.pixels.values())), settings)
+    wrong = [error for errors in decoded.wrong.values() for error in errors.values()]
+    rows = sum(map(len, decoded.pixels.values()))
+    if wrong and settings.on_bad != "skip":
+        skip = skip_flags(len(wrong), rows, settings.bad_limit)
+        raise DanluError(wrong[0].code, wrong[0].place, **(wrong[0].facts | {"skip": skip})) from wrong[0]
+    check_limit(decoded.bad, rows, settings)
     return decoded, []
 
 

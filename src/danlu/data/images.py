@@ -93,7 +93,7 @@ def decode(source: Any, shape: tuple[int, ...], max_pixels: int, where: str = ""
         pixels = next((int(w.strip("()")) for w in str(error).split() if w.strip("()").isdigit()), 0)
         raise DanluError("DL157", where=where, size=pixels, limit=f"{max_pixels:,}", pixels=pixels) from error
     except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, ValueError, struct.error, zlib.error ...
-        raise DanluError("DL156", where=where, problem=_problem(source, error)) from error
+        raise DanluError("DL156", where=where, problem=_problem(source, error), skip="--on-bad skip") from error
 
 
 def opened(source: Any) -> Any:

@@ -48,7 +48,7 @@ def _alone(
 ) -> tuple[TaskName, str, dict[str, Field]]:
     """The task that one column poses."""
     if p.missing == p.rows:
-        raise DanluError("DL115", where=path, column=name, count=p.rows, rows=say("table.all"))
+        raise DanluError("DL115", where=path, column=name, count=p.rows, rows=say("table.all"), skip="--on-bad skip")
     if p.distinct == 1:
         raise DanluError("DL116", where=path, column=name, value=p.examples, rows=p.rows - p.missing)
     if wanted == "multilabel" or (wanted is None and (p.kind == "list" or _joined(column, p))):

@@ -17,7 +17,7 @@ from torch import Tensor
 from danlu.data import arrow
 from danlu.data.arrays import split_counts
 from danlu.data.cells import flat
-from danlu.data.columns import Columns, Data
+from danlu.data.columns import Columns, Data, skip_flags
 from danlu.data.encode import (
     MAX_CLASSES,
     BadRow,
@@ -115,7 +115,8 @@ def settle(bad: tuple[BadRow, ...], table: Table, settings: Settings) -> None:
     same = [b for b in bad if b.code == bad[0].code]
     places = [b.where for b in same[:1]] + [b.where.removeprefix(f"{table.path}:") for b in same[1:5]]
     where = ", ".join(places) + (", …" if len(same) > 5 else "")
-    raise DanluError(bad[0].code, where=where, why=bad[0].why, count=len(same), rows=bad[0].why)
+    skip = skip_flags(len(bad) + len(table.bad), len(table) + len(table.bad), settings.bad_limit)
+    raise DanluError(bad[0].code, where=where, why=bad[0].why, count=len(same), rows=bad[0].why, skip=skip)
 
 
 def _parts(

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from danlu.data.columns import Columns, Data
+from danlu.data.columns import Columns, Data, skip_flags
 from danlu.data.duplicates import Copies as Across
 from danlu.data.duplicates import copies_of_training, distinct_enough
 from danlu.data.split import content_of
@@ -33,8 +33,7 @@ def bad_rows(bad: tuple[Bad, ...], total: int, settings: Settings) -> list[Doubt
 
 
 def skipping(bad: int, total: int, settings: Settings) -> str:
-    enough = min(1.0, -(-bad * 1000 // max(1, total)) / 1000)
-    return "--on-bad skip" + (f" --bad-limit {enough:g}" if enough > settings.bad_limit else "")
+    return skip_flags(bad, total, settings.bad_limit)
 
 
 def doubts(settings: Settings, data: Data, pictures: Pictures | None, target: Tensor | None) -> list[Doubt]:

@@ -54,8 +54,8 @@ ERRORS: dict[str, ErrorText] = {
         ("an image cannot be read", "有一张图片无法读取"),
         ("{problem}", "{problem}"),
         (
-            "replace or delete the file, or leave such files out: --on-bad skip",
-            "换掉或删掉这个文件；想跳过坏图就加上 --on-bad skip",
+            "replace or delete the file, or leave such files out: {skip}",
+            "换掉或删掉这个文件；想跳过坏图就加上 {skip}",
         ),
     ),
     "DL157": (

@@ -56,6 +56,19 @@ ERRORS: dict[str, ErrorText] = {
         ),
         ("test on more rows: {line}", "用更多数据测试：{line}"),
     ),
+    "DL339": (
+        (
+            "{count} {count:class has|classes have} hardly a test row: {classes}",
+            "有 {count} 个类别几乎没有测试数据：{classes}",
+        ),
+        (
+            "means over the classes ({metrics}, balanced accuracy, AUROC) count each class alike: a row more or less "
+            "moves them much, and of a class with one row no interval can be told",
+            "按类别平均的指标（{metrics}、平衡准确率、AUROC）把每个类别看得一样重："
+            "多一行少一行都会让它们大变，只有一行的类别给不出区间",
+        ),
+        ("look at accuracy, or test on more rows: {line}", "请看准确率，或用更多数据测试：{line}"),
+    ),
     "DL334": (
         (
             "the model knows its training rows much better: loss {train} there, {val} on validation",
@@ -80,12 +93,12 @@ ERRORS: dict[str, ErrorText] = {
     ),
     "DL336": (
         (
-            "{count} {part} {count:row is an exact copy of a training row|rows are exact copies of training rows}",
-            "{part}里有 {count} 行与训练集完全相同",
+            "{count} {part} {count:row has the inputs of a training row|rows have the inputs of training rows}, exactly",
+            "{part}里有 {count} 行的输入与训练集的某一行完全相同",
         ),
         (
-            "the model has seen them: figures on that part are too good by about {share}; such as {examples}",
-            "模型已经见过它们：这部分的结果大约有 {share} 是虚的；例如 {examples}",
+            "the model may know their answers by heart: {share} of that part; such as {examples}",
+            "模型可能背下了它们的答案：占这部分的 {share}；例如 {examples}",
         ),
         ("remove the copies from one side, then train again", "从其中一边删去重复的行，再训练"),
     ),

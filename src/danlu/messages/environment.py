@@ -194,6 +194,7 @@ SAYINGS: dict[str, Text] = {
     "what.stop": ("stop", "提前停止"),
     "what.target": ("target", "目标列"),
     "what.task": ("task", "任务"),
+    "what.test": ("test", "测试集"),
     "what.val": ("val", "验证集"),
     "what.weights": ("weights", "权重"),
     "what.workers": ("workers", "读取进程"),

@@ -71,6 +71,11 @@ SAYINGS: dict[str, Text] = {
     ),
     "table.task.heads": ("a head for each column; {heads}", "每列一个输出头；{heads}"),
     "heads.one": ("{name}: {task} ({why})", "{name}：{task}（{why}）"),
+    "heads.task": ("{name}: {task}", "{name}：{task}"),
+    "heads.no_loss": (
+        "no loss is given under this name, so it teaches nothing",
+        "损失字典里没有这个名字，所以它不参加训练",
+    ),
     "heads.whole": (
         "{name} holds {count} whole numbers that come again",
         "{name} 只有 {count} 种会重复的整数",
@@ -115,6 +120,7 @@ SAYINGS: dict[str, Text] = {
     "card.head_line": ("- **{name}**: {task}", "- **{name}**：{task}"),
     "metric.balanced_loss": ("balanced loss", "均衡损失"),
     "what.loss weights": ("loss weights", "损失权重"),
+    "what.not trained": ("not trained", "不训练"),
     "what.missing targets": ("missing", "缺目标"),
     "what.monitor": ("monitor", "选优"),
     "line.of_heads": ("{heads}: {text}", "{heads}：{text}"),

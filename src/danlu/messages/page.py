@@ -85,9 +85,10 @@ SAYINGS: dict[str, Text] = {
     "page.why_bad": ("Why", "原因"),
     "page.duplicates": ("Copies across parts", "跨集合的重复样本"),
     "page.duplicates.note": (
-        "{count} contents lie in more than one part, exactly equal. "
-        "A model can know such test samples by heart, so the test figure may be too good.",
-        "有 {count} 份内容完全相同的样本同时出现在多个集合里。模型可能背下了这些测试样本，测试成绩会因此偏高。",
+        "The inputs of {count} {count:sample|samples} of validation or test are those of a training sample, exactly. "
+        "A model can know such answers by heart; figures on these rows may be too good.",
+        "验证集或测试集里有 {count} 条样本的输入与某条训练样本完全相同。模型可能背下了它们的答案，"
+        "这些行上的成绩会因此偏高。",
     ),
     # curves
     "page.loss": ("Loss", "损失"),

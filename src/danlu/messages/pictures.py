@@ -9,16 +9,16 @@ ERRORS: dict[str, ErrorText] = {
         ("rows whose image file is not there: {count}", "有 {count} 行的图片文件不存在"),
         ("{why}", "{why}"),
         (
-            "put the files there or correct the cells; to leave such rows out: --on-bad skip",
-            "请补上文件或改正单元格；要跳过这些行：--on-bad skip",
+            "put the files there or correct the cells; to leave such rows out: {skip}",
+            "请补上文件或改正单元格；要跳过这些行：{skip}",
         ),
     ),
     "DL132": (
         ("rows whose image cannot be read: {count}", "有 {count} 行的图片读不出来"),
         ("{why}", "{why}"),
         (
-            "replace these files; to leave such rows out: --on-bad skip",
-            "请换掉这些文件；要跳过这些行：--on-bad skip",
+            "replace these files; to leave such rows out: {skip}",
+            "请换掉这些文件；要跳过这些行：{skip}",
         ),
     ),
     "DL133": (

@@ -111,7 +111,7 @@ ERRORS: dict[str, ErrorText] = {
     "DL115": (
         ("rows without a label: {count}", "有 {count} 行没有标签"),
         ("nothing can be learnt from a row whose target is unknown ({rows})", "目标未知的行学不到任何东西（{rows}）"),
-        ("fill in the labels, or leave these rows out: --on-bad skip", "请补上标签，或跳过这些行：--on-bad skip"),
+        ("fill in the labels, or leave these rows out: {skip}", "请补上标签，或跳过这些行：{skip}"),
     ),
     "DL116": (
         ("the target {column!r} is the same in every row", "目标列 {column!r} 的每一行都相同"),
@@ -162,7 +162,7 @@ ERRORS: dict[str, ErrorText] = {
     "DL120": (
         ("a cell is not what its column holds elsewhere", "有单元格与该列的类型不符"),
         ("{why} (rows of this kind: {count})", "{why}（这样的行共 {count} 行）"),
-        ("correct the cell, or leave such rows out: --on-bad skip", "请改正该单元格，或跳过这类行：--on-bad skip"),
+        ("correct the cell, or leave such rows out: {skip}", "请改正该单元格，或跳过这类行：{skip}"),
     ),
     "DL121": (
         (

@@ -216,6 +216,12 @@ SAYINGS: dict[str, Text] = {
         "range test over {steps} updates of a copy: a tenth of the rate where the loss was lowest",
         "在模型副本上试了 {steps} 步：取损失最低处学习率的十分之一",
     ),
+    "test.none": ("none", "没有"),
+    "test.none.why": (
+        "a test part is split off files, tables and arrays only; give one as the second argument to know how good it "
+        "is",
+        "只有文件、表格和数组会自动留出测试集；想知道模型有多好，请把测试数据作为第二个参数传入",
+    ),
     "drop_last.batch_norm": (
         "the last batch would hold one row, which BatchNorm cannot normalise; each epoch leaves out another",
         "最后一个 batch 只剩一个样本，BatchNorm 无法归一化；每个 epoch 轮流少一个样本",

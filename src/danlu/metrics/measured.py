@@ -38,6 +38,9 @@ def values(task: str, decoded: Tensor, target: Tensor, only: Sequence[str] | Non
     return {name: float(found[name][0]) for name in known}
 
 
+CLASS_MEANS = ("balanced_accuracy", "macro_f1", "auroc", "average_precision")
+
+
 def _known(task: str, outputs: int, only: Sequence[str] | None) -> dict[str, Metric]:
     return {k: m for k, m in metrics_for(task, outputs).items() if only is None or k in only}
 
@@ -70,11 +73,21 @@ def measure(
         intervals |= {name: percentiles(v) for name, v in weighted(spread, rows, resampled(n)).items()}
     else:
         ones = torch.ones(1, n, dtype=torch.float64, requires_grad=True)
+        lonely = has_lonely_class(rows)  # its one row weighs a whole class, and its own weight changes nothing
         for name, value in weighted(spread, rows, ones).items():
-            intervals[name] = jackknife(value[0], ones, known[name].low, known[name].high)
+            if not (lonely and name in CLASS_MEANS):
+                intervals[name] = jackknife(value[0], ones, known[name].low, known[name].high)
     intervals |= {k: (*wilson(found[k], n), say("interval.wilson")) for k, metric in known.items() if metric.share}
     told = {name: interval for name in known if (interval := intervals.get(name)) is not None}
     return Measured(found, told, _parts(rows, names) if only is None else [])
+
+
+def has_lonely_class(rows: Rows) -> bool:
+    """Whether some class or label has one row only: nothing tells how its share of a mean would vary."""
+    if isinstance(rows, Values):
+        return False
+    actuals = class_counts(rows, torch.ones(1, len(rows.actual), dtype=torch.float64))[2]
+    return bool((actuals == 1).any())
 
 
 def weighted(known: dict[str, Metric], rows: Rows, weights: Tensor) -> dict[str, Tensor]:
