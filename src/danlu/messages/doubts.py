@@ -93,7 +93,7 @@ ERRORS: dict[str, ErrorText] = {
     ),
     "DL336": (
         (
-            "{count} {part} {count:row has exactly a training row's inputs|rows have exactly the inputs of training rows}",
+            "{count} {part} {count:row has exactly a training row's inputs|rows have exactly training rows' inputs}",
             "{part}里有 {count} 行的输入与训练集的某一行完全相同",
         ),
         (
