@@ -50,7 +50,7 @@ def _compiled() -> tuple[Kernel, Words]:
 def _with_numba(*, cache: bool) -> tuple[Kernel, Words]:
     import numba
 
-    @numba.njit(nogil=True, cache=cache)
+    @numba.njit(nogil=True, cache=cache)  # type: ignore[untyped-decorator]
     def moved_numba(store: Any, rows: Any, places: Any, table: Any, out: Any) -> None:
         height, width = store.shape[2], store.shape[3]
         batch, channels, high, wide = out.shape
@@ -82,7 +82,7 @@ def _with_numba(*, cache: bool) -> tuple[Kernel, Words]:
                             sx = across * x + moved
                             out[b, c, y, x] = values[line[sx]] if 0 <= sx < width else values[last]
 
-    @numba.njit(nogil=True, cache=cache)
+    @numba.njit(nogil=True, cache=cache)  # type: ignore[untyped-decorator]
     def words_numba(seeds: Any, count: Any, out: Any) -> None:
         state = np.empty(397 + count, np.uint64)
         for i in range(len(seeds)):
