@@ -34,7 +34,7 @@ FEW_COPIES = 0.005  # share of a part's rows: fewer hardly move a figure
 
 @dataclass(frozen=True)
 class Doubt:
-    """``told`` holds the code and the texts: DL330 to DL338. ``head``: the one of several heads that it is about."""
+    """``told`` holds the code and the texts: DL330 to DL339. ``head``: the one of several heads that it is about."""
 
     severity: Literal["warning", "note"]
     told: DanluError

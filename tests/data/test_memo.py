@@ -209,6 +209,34 @@ def test_random_calls_are_made_anew_every_time(name: str, workers: int) -> None:
     assert loader._samples is not None and loader._samples.memo is not None, loader.way()
 
 
+def scaled(x: Tensor) -> Tensor:
+    return x / x.max()
+
+
+IMAGE_WIDE: dict[str, Callable[[Tensor], Tensor]] = {
+    "by the largest": scaled,
+    "by the mean": lambda x: x - (x.mean() > 0.01).float(),
+    "by place": lambda x: x * torch.linspace(1, 2, x.shape[-1]),
+    "by the other channels": lambda x: x + x.sum(0, keepdim=True),
+}
+
+
+@pytest.mark.parametrize("name", IMAGE_WIDE)
+def test_steps_that_look_at_more_than_one_value_are_no_table_even_if_few_samples_show_it(name: str) -> None:
+    """All but one picture reach 255, so that scaling by the largest value is invisible in nearly all of them."""
+
+    class Bright(Pictures):
+        def __getitem__(self, i: int) -> Any:
+            pixels = PIXELS[i] // (2 if i == 77 else 1)
+            pixels[0, 0] = 90 if i == 77 else 255
+            return self.transform(Image.fromarray(pixels)), i
+
+    steps = [transforms.RandomHorizontalFlip(), transforms.ToTensor(), transforms.Lambda(IMAGE_WIDE[name])]
+    loader = equal_to_plain(Bright(transforms.Compose(steps)))
+    memo = loader._samples.memo if loader._samples is not None else None
+    assert memo is None or not memo.whole
+
+
 def test_two_views_of_one_picture_are_two_draws() -> None:
     class Views(Pictures):
         def __getitem__(self, i: int) -> Any:
@@ -336,6 +364,22 @@ def test_what_cannot_be_the_same_every_time_is_refused(tmp_path: Path) -> None:
 def test_a_refused_dataset_is_read_as_ever_and_says_why() -> None:
     loader = equal_to_plain(Goes(sliced, noisy))
     assert loader.way() == ("made every time", "sample [0] works on with what its random transform gives")
+
+
+def test_objects_that_fail_when_they_are_looked_at_end_no_pass() -> None:
+    class Shy:
+        __slots__ = ("inside",)
+
+        def __reduce_ex__(self, protocol: Any) -> Any:
+            raise OSError("not now")
+
+        def __getattribute__(self, name: str) -> Any:
+            if name == "inside":
+                raise OSError("not now")
+            return object.__getattribute__(self, name)
+
+    loader = equal_to_plain(Holds(Shy()))
+    assert loader.way()[0] == "made every time"
 
 
 def test_what_gains_nothing_is_not_kept() -> None:

@@ -13,7 +13,7 @@ from danlu.data import draws
 from danlu.data.memo.keep import Memo
 from danlu.data.memo.kernels import KERNELS
 from danlu.data.memo.leaves import same
-from danlu.data.memo.marks import Unmarked, mark
+from danlu.data.memo.marks import mark
 from danlu.data.memo.proof import Refusal, prove
 from danlu.data.order import SAMPLE, sample_seed, uniforms
 from danlu.data.seeded import innermost
@@ -31,7 +31,6 @@ class Samples:
         self._memo: Memo | None = None
         self._refusal: Refusal | None = None
         self._mark = b""
-        self._proven_with = 0
 
     @property
     def memo(self) -> Memo | None:
@@ -86,7 +85,7 @@ class Samples:
         assert memo is not None
         try:
             changed = mark(self.dataset) != self._mark
-        except Unmarked:
+        except Exception:  # Unmarked, or whatever the user's objects do when they are looked at
             changed = True
         if changed:
             self._refusal, self._memo = Refusal("changed"), None

@@ -68,6 +68,8 @@ def prove(dataset: Any, *, shared: bool = False) -> Memo | Refusal:
         return Refusal("state", {"what": unseen.args[0]})
     except Unkept as unkept:
         return Refusal("kind", {"what": unkept.args[0]})
+    except Exception as error:  # whatever the user's objects do when they are looked at: the plain way never looks
+        return Refusal("fails", {"row": 0, "error": f"{type(error).__name__}: {error}"})
     finally:
         states.restore(saved)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,8 +150,8 @@ def _padded(move: Crop, height: int, width: int) -> tuple[int, int]:
 def tail_of(steps: Sequence[Any], kind: Kind, shape: Sequence[int]) -> Tail | None:
     """The steps as a Tail for pictures of ``kind`` and ``shape`` (C, H, W); None where they are something else.
 
-    Steps that are no moves are run on a picture of all 256 values: whether they really look at one value at a time is
-    for the proof to say, which compares whole samples.
+    Steps that are no moves are run on a picture of all 256 values, and on others: where what becomes of a value depends
+    on its neighbours, its place or the picture's range, they are no table. The proof then compares whole samples.
     """
     moves = [move_of(step) for step in steps]
     crops = [m for m in moves if isinstance(m, Crop)]
@@ -177,8 +177,29 @@ def tail_of(steps: Sequence[Any], kind: Kind, shape: Sequence[int]) -> Tail | No
     )
     if found is None or outside is None:
         return None
+    if not all(_by_value(steps, moves, cells, kind, found) for cells in _pictures(channels)):
+        return None
     table = np.ascontiguousarray(np.concatenate([found, outside[:, :1]], 1))
     return Tail(tuple(m for m in moves if m is not None), table, bfloat=value.dtype is torch.bfloat16)
+
+
+def _pictures(channels: int) -> Iterator[np.ndarray]:
+    """Pictures of other values, orders and ranges than the one that a table is read from: (C, 16, 16) each."""
+    draw = np.random.default_rng(0)
+    for low, high in ((0, 256), (0, 128), (100, 111), (128, 256)):
+        yield draw.integers(low, high, (channels, 16, 16), dtype=np.uint8)
+    for value in (0, 7, 255):
+        yield np.full((channels, 16, 16), value, np.uint8)
+
+
+def _by_value(
+    steps: Sequence[Any], moves: Sequence[Move | None], cells: np.ndarray, kind: Kind, table: np.ndarray
+) -> bool:
+    """Whether the steps that are no moves make of a picture what the table (C, 256) says, bit for bit."""
+    value = after([step for step, move in zip(steps, moves) if move is None], made_again(cells, kind))
+    made = _values(value, len(cells))
+    expected = np.stack([of[c.reshape(-1)] for of, c in zip(table, cells)])
+    return made is not None and made.dtype == expected.dtype and made.tobytes() == expected.tobytes()
 
 
 def _full(value: Any, fill: Any) -> Any:
