@@ -495,9 +495,9 @@ def test_a_draw_that_hid_from_the_first_look_is_noticed_when_it_comes() -> None:
             return sliced(i) + (torch.rand(()) if i == self.rare else 0), i
 
     dataset = Rare(sliced, n=2000)
-    from danlu.data.memo.proof import _rows
+    from danlu.data.memo.probes import probed_rows
 
-    dataset.rare = next(i for i in range(2000) if i not in _rows(2000))
+    dataset.rare = next(i for i in range(2000) if i not in probed_rows(2000))
     loader = danlu.Loader(dataset, 16, shuffle=True, seed=5)
     plain = danlu.Loader(dataset, 16, shuffle=True, seed=5, cache="off")
     assert same(epochs(loader, 2), epochs(plain, 2))

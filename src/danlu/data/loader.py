@@ -25,7 +25,6 @@ from danlu.data.sampling import Task
 from danlu.data.seeded import Fetched, Reader, plain_index
 from danlu.data.workers import Workers
 from danlu.errors import DanluError, did_you_mean
-from danlu.messages import say
 from danlu.types import Bad
 
 
@@ -201,13 +200,7 @@ class Loader:
 
         Known once the first pass has begun; until then, and for rows in memory anyway, two empty texts.
         """
-        if self._samples is None:
-            return "", ""
-        memo, refusal = self._samples.memo, self._samples.refusal
-        if memo is None:
-            return (say("memo.plain"), say(f"memo.not.{refusal.key}", **refusal.facts)) if refusal else ("", "")
-        key = "whole" if memo.whole else "random" if memo.drawn else "same"
-        return say("memo.kept"), say(f"memo.why.{key}", rows=memo.proven)
+        return self._samples.way() if self._samples is not None else ("", "")
 
     def as_torch(self) -> DataLoader[Any]:
         """torch's own loader with the same arguments; danlu's (seed, cache, on_bad, bad_limit) it does not know."""

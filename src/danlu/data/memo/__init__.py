@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from danlu.data.memo.keep import Memo
-from danlu.data.memo.proof import Refusal, prove
+from danlu.data.memo.probes import Refusal
+from danlu.data.memo.proof import prove
 
 __all__ = ["Memo", "Refusal", "prove"]

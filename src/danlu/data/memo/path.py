@@ -14,9 +14,11 @@ from danlu.data.memo.keep import Memo
 from danlu.data.memo.kernels import KERNELS
 from danlu.data.memo.leaves import same
 from danlu.data.memo.marks import mark
-from danlu.data.memo.proof import Refusal, prove
+from danlu.data.memo.probes import Refusal
+from danlu.data.memo.proof import prove
 from danlu.data.order import SAMPLE, sample_seed, uniforms
 from danlu.data.seeded import innermost
+from danlu.messages import say
 
 FEW = 200  # samples that are not worth looking at
 RECHECKED = 16  # kept samples that are made anew at the start of an epoch
@@ -47,6 +49,15 @@ class Samples:
         if self._refusal is None and self._memo is not None and self._memo.store.given_up:
             self._refusal, self._memo = Refusal("drew", {"row": self._memo.store.given_up - 1}), None
         return self._refusal
+
+    def way(self) -> tuple[str, str]:
+        """How samples are read, and why, in words; empty until that is decided."""
+        if self.refusal is not None:
+            return say("memo.plain"), say(f"memo.not.{self.refusal.key}", **self.refusal.facts)
+        if self._memo is None:
+            return "", ""
+        key = "whole" if self._memo.whole else "random" if self._memo.drawn else "same"
+        return say("memo.kept"), say(f"memo.why.{key}", rows=self._memo.proven)
 
     def begin(self, epoch: int) -> Memo | None:
         """Before each pass: decide, or see whether all is as it was."""
