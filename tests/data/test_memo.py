@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import time
 from collections import namedtuple
@@ -364,6 +365,21 @@ def test_what_cannot_be_the_same_every_time_is_refused(tmp_path: Path) -> None:
 def test_a_refused_dataset_is_read_as_ever_and_says_why() -> None:
     loader = equal_to_plain(Goes(sliced, noisy))
     assert loader.way() == ("made every time", "sample [0] works on with what its random transform gives")
+
+
+def test_what_is_done_while_garbage_is_collected_is_not_the_samples() -> None:
+    def timed(phase: str, info: dict[str, int]) -> None:
+        time.perf_counter()
+
+    gc.callbacks.append(timed)
+    before = gc.get_threshold()
+    gc.set_threshold(1)  # at nearly every object that is made
+    try:
+        found = prove(Pictures(COMPOSED["normalised"]()))
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(timed)
+    assert isinstance(found, Memo), found
 
 
 def test_objects_that_fail_when_they_are_looked_at_end_no_pass() -> None:

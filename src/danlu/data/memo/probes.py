@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import sys
@@ -106,7 +107,10 @@ _CLOCKS = {time.time, time.time_ns, time.monotonic, time.perf_counter, time.mono
 
 @contextmanager
 def _overheard() -> Iterator[list[str]]:
-    """What a sample's code asks that nobody can repeat: clocks, the system's randomness, a generator of its own."""
+    """What a sample's code asks that nobody can repeat: clocks, the system's randomness, a generator of its own.
+
+    No garbage is collected meanwhile: what runs then (finalizers, callbacks that take the time) is not the sample's.
+    """
     heard: list[str] = []
     asked = _CLOCKS | {os.urandom, getattr(os, "getrandom", os.urandom)}
 
@@ -118,9 +122,12 @@ def _overheard() -> Iterator[list[str]]:
         if own or (owner is not None and type(owner).__name__ == "module" and what in asked):
             heard.append(f"{getattr(what, '__module__', None) or 'random'}.{what.__name__}")
 
-    outer = sys.getprofile()
+    outer, collecting = sys.getprofile(), gc.isenabled()
+    gc.disable()
     sys.setprofile(listen)
     try:
         yield heard
     finally:
         sys.setprofile(outer)
+        if collecting:
+            gc.enable()
