@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -323,3 +324,18 @@ def test_a_runs_own_test_leaves_out_what_its_training_left_out(
     assert again["test/accuracy"] == run.metrics["test/accuracy"]
     told = capsys.readouterr().err
     assert cache == "auto" or any(str(path) in told for path in broken)
+
+
+def test_the_flags_that_an_error_gives_are_enough(tmp_path: Path) -> None:
+    folder = photos(tmp_path / "photos")
+    for name in ("03", "11", "20"):
+        cut(folder / "dark" / f"{name}.png")
+    lines = ["x,label", *(f"{i},{'' if i % 9 == 0 else 'ab'[i % 2]}" for i in range(90))]
+    (tmp_path / "t.csv").write_text("\n".join(lines), encoding="utf-8")
+    for data, code in ((str(folder), "DL156"), (str(tmp_path / "t.csv"), "DL115")):
+        with pytest.raises(danlu.DanluError) as caught:
+            danlu.train(data, epochs=1)
+        found = re.search(r"--on-bad skip --bad-limit ([\d.]+)", caught.value.fix)
+        assert caught.value.code == code and found is not None
+        run = danlu.train(data, epochs=1, on_bad="skip", bad_limit=float(found[1]), run=f"r-{code}")
+        assert run.metrics["test/rows"] > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -270,3 +271,47 @@ def test_lists_of_labels_are_refused_with_the_line_that_makes_them_numbers(made:
     run = danlu.train(Tagged(fixed), Tagged(fixed), model=model, task="multilabel", epochs=20, lr=0.05)
     assert run.predictor is not None and run.predictor.schema.classes == ("a", "b", "c")
     assert run.metrics["test/macro_f1"] > 0.8
+
+
+class Both(Dataset[Any]):
+    """Two targets of different kinds under their names."""
+
+    def __len__(self) -> int:
+        return 40
+
+    def __getitem__(self, i: int) -> Any:
+        x = torch.full((4,), float(i % 2))
+        return x, {"kind": i % 2, "price": torch.tensor([float(i)])}
+
+
+class Branches(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.kind, self.price = net(), nn.Linear(4, 1)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return {"kind": self.kind(x), "price": self.price(x)}
+
+
+def told(run: str) -> dict[str, str]:
+    lines = map(json.loads, (Path(run) / "metrics.jsonl").read_text("utf-8").splitlines())
+    return {line["what"]: line["value"] + " | " + line["why"] for line in lines if line["event"] == "choice"}
+
+
+def test_several_targets_are_told_with_the_task_of_each_and_what_nobody_trains_is_named() -> None:
+    both: dict[str, nn.Module] = {"kind": nn.CrossEntropyLoss(), "price": nn.MSELoss()}
+    danlu.train(Both(), model=Branches(), loss=both, epochs=1, run="both")
+    said = told("both")
+    assert said["task"] == "multitask | kind: classification, price: regression" and "not trained" not in said
+    assert "kind" in said["sample"] and "price" in said["sample"]
+    danlu.train(Both(), model=Branches(), loss={"kind": both["kind"]}, epochs=1, run="one")
+    assert told("one")["not trained"].startswith("price | no loss is given")
+
+
+def test_a_dataset_without_a_test_part_is_told_so() -> None:
+    x, y = plain()
+    rows = TensorDataset(x, y)
+    danlu.train(Flip(x, y), model=net(), epochs=1, run="untested")
+    assert told("untested")["test"].startswith("none | ")
+    danlu.train(Flip(x, y), rows, model=net(), epochs=1, run="tested")
+    assert "test" not in told("tested")
